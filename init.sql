@@ -1,0 +1,1428 @@
+-- ProcessFleet: the truth, in one file.
+--
+-- A process definition (BPMN) is deployed once per version. Starting it makes a process instance (bpm_proc_inst) and
+-- one row in todolist per task. A task for a person waits as TODO in an inbox. A task for an agent waits as PENDING
+-- in the queue named after its orchestrator until an agent pod claims it.
+--
+-- A claim gives the pod a lease and a fencing token that no other claim ever had. The pod renews the lease while the
+-- orchestrator works. Every write about a claimed task carries the token, and a stale token is refused: a pod that
+-- was frozen, cut off or declared dead cannot touch what another pod has taken over. A lease that ran out is
+-- reclaimed by the next claim of any pod.
+--
+-- Finishing a task, moving the process instance on and inserting the next tasks is one transaction. Who asks, who
+-- worked and who decided is written to events.
+--
+--     PENDING -> IN_PROGRESS -> DONE
+--                  | \-> TODO      (the agent drafted; a person submits) -> DONE
+--                  | \-> PENDING   (retry after available_at, or handed back)
+--                  | \-> WAITING   (suspended) -> PENDING
+--                  | \-> FAILED    (an incident)
+--     any open status \-> CANCELLED
+--
+-- Every transition is one function of schema public; it returns a set of rows, takes named arguments, and answers a
+-- refusal with an SQLSTATE that is also an HTTP status (PT404, PT409, PT422 ...; DETAIL holds the machine's word).
+-- Schema kernel holds what only these functions use. The file may be applied any number of times.
+--
+-- Chapters: 1 words, 2 roles, 3 tables, 4 clock and claims, 5 queue, 6 tasks and steps, 7 for the pod,
+--           8 for the API, 9 documents, 10 reading, 11 dashboards, 12 policies and grants.
+
+-- == 1. Words ========================================================================================================
+
+create schema if not exists kernel;
+create schema if not exists extensions;
+create extension if not exists vector with schema extensions;
+
+do $$ begin
+    if to_regtype('public.process_status') is null then
+        create type public.process_status as enum ('NEW', 'RUNNING', 'COMPLETED', 'ERROR', 'CANCELLED');
+    end if;
+    if to_regtype('public.task_status') is null then
+        create type public.task_status as enum
+            ('TODO', 'PENDING', 'IN_PROGRESS', 'WAITING', 'DONE', 'FAILED', 'CANCELLED');
+    end if;
+    if to_regtype('public.agent_mode') is null then
+        create type public.agent_mode as enum ('none', 'draft', 'complete');
+    end if;
+    if to_regtype('public.event_type') is null then
+        create type public.event_type as enum (
+            'DEFINITION_DEPLOYED', 'INSTANCE_STARTED', 'INSTANCE_COMPLETED', 'INSTANCE_CANCELLED',
+            'TASK_CREATED', 'TASK_CLAIMED', 'TASK_PROGRESS', 'TASK_DRAFTED', 'TASK_SUBMITTED', 'TASK_COMPLETED',
+            'TASK_RETRIED', 'TASK_RELEASED', 'TASK_RECLAIMED', 'TASK_CANCELLED', 'DOCUMENT_SAVED', 'INCIDENT');
+    end if;
+    if to_regtype('public.call_kind') is null then
+        create type public.call_kind as enum ('chat', 'responses', 'embeddings', 'tool');
+    end if;
+    if to_regtype('public.pod_status') is null then
+        create type public.pod_status as enum ('READY', 'DRAINING', 'STOPPED');
+    end if;
+end $$;
+
+-- == 2. Roles ========================================================================================================
+-- anon, authenticated and service_role are Supabase's; they are made only where they are missing. fleet_api and
+-- fleet_pod are what our programs become after they connect; neither can bypass row-level security.
+
+do $$
+declare
+    v_role text;
+begin
+    foreach v_role in array array['anon', 'authenticated', 'service_role', 'fleet_api', 'fleet_pod'] loop
+        if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
+            execute format('create role %I nologin', v_role);
+        end if;
+    end loop;
+    if not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
+        execute format('grant fleet_api, fleet_pod to %I', current_user);
+    end if;
+end $$;
+
+-- == 3. Tables =======================================================================================================
+-- tenant_id leads every key, so that a reference can never cross tenants. Only agent_orch and pod belong to the
+-- platform, not to a tenant.
+
+create table if not exists public.tenants (
+    tenant_id text primary key check (tenant_id ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
+    name text not null,
+    created_at timestamptz not null
+);
+
+create table if not exists public.api_key (
+    tenant_id text not null references public.tenants,
+    key_id uuid not null,
+    name text not null,
+    key_hash text not null unique,                     -- sha256 of the key, in hex; the key itself is never stored
+    created_at timestamptz not null,
+    revoked_at timestamptz,
+    primary key (tenant_id, key_id)
+);
+
+create table if not exists public.process_def (
+    tenant_id text not null references public.tenants,
+    id text not null,                                  -- the id of the BPMN process element
+    version int not null,
+    name text not null,
+    bpmn text not null,
+    spec jsonb not null,                               -- what the engine made of the BPMN; stored once per version
+    bpmn_sha256 text not null,
+    deployed_by text not null,
+    created_at timestamptz not null,
+    primary key (tenant_id, id, version)
+);
+
+create table if not exists public.bpm_proc_inst (
+    tenant_id text not null references public.tenants,
+    id uuid not null,
+    process_definition_id text not null,
+    process_definition_version int not null,           -- pinned: an instance ends on the version it began with
+    initiator text not null,
+    status public.process_status not null,
+    variables jsonb not null,
+    state jsonb not null,                              -- the engine's state, without the spec
+    revision int not null,                             -- compare-and-set: every step is computed for one revision
+    error text,
+    start_time timestamptz not null,
+    end_time timestamptz,
+    primary key (tenant_id, id),
+    foreign key (tenant_id, process_definition_id, process_definition_version) references public.process_def
+) with (fillfactor = 70);
+
+create index if not exists bpm_proc_inst_by_status on public.bpm_proc_inst (tenant_id, status, id);
+
+create table if not exists public.todolist (
+    tenant_id text not null references public.tenants,
+    task_id uuid not null,
+    proc_inst_id uuid,                                 -- null: a task that stands alone
+    process_definition_id text,
+    activity_id text not null,
+    name text not null,
+    iteration int not null,                            -- how often the instance has come to this activity
+    engine_token text,                                 -- the engine's name for this task
+    status public.task_status not null,
+    agent_orch text,                                   -- the orchestrator, and so the queue; null: a person's task
+    agent_id text,
+    agent_mode public.agent_mode not null,
+    instruction text not null,
+    input jsonb not null,
+    output_schema jsonb,
+    form jsonb,
+    assignee text,
+    candidate_groups jsonb not null,
+    priority smallint not null check (priority between 1 and 5),
+    fair_rank bigint not null,                         -- place in the queue among all tenants; see chapter 5
+    available_at timestamptz,                          -- null: now
+    attempt int not null,
+    max_attempts int not null check (max_attempts between 1 and 100),
+    timeout_seconds int not null check (timeout_seconds between 1 and 86400),
+    fencing_token bigint,
+    pod_id uuid,
+    lease_expires_at timestamptz,                      -- in no index: a renewal is then a HOT update
+    draft jsonb,
+    output jsonb,
+    error text,
+    log_tail text,
+    submitted_by text,
+    created_at timestamptz not null,
+    started_at timestamptz,
+    finished_at timestamptz,
+    primary key (tenant_id, task_id),
+    foreign key (tenant_id, proc_inst_id) references public.bpm_proc_inst
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
+        autovacuum_vacuum_cost_delay = 0);
+
+create unique index if not exists todolist_once_per_activity
+    on public.todolist (tenant_id, proc_inst_id, activity_id, iteration) where proc_inst_id is not null;
+create index if not exists todolist_queue
+    on public.todolist (agent_orch, priority, fair_rank, task_id) where status = 'PENDING' and available_at is null;
+create index if not exists todolist_queue_of_tenant
+    on public.todolist (agent_orch, tenant_id, priority, fair_rank) where status = 'PENDING' and available_at is null;
+create index if not exists todolist_scheduled
+    on public.todolist (available_at) where status = 'PENDING' and available_at is not null;
+create index if not exists todolist_running on public.todolist (fencing_token) where status = 'IN_PROGRESS';
+create index if not exists todolist_inbox on public.todolist (tenant_id, task_id) where status = 'TODO';
+create index if not exists todolist_incidents on public.todolist (tenant_id, task_id) where status = 'FAILED';
+
+-- The log of what happened outlives what it speaks of, so it has no foreign keys.
+create table if not exists public.events (
+    tenant_id text not null,
+    event_id bigint generated always as identity,
+    proc_inst_id uuid,
+    task_id uuid,
+    event_type public.event_type not null,
+    actor text not null,                               -- pod:…, user:…, api_key:… or kernel
+    message text,
+    data jsonb,
+    "timestamp" timestamptz not null,
+    primary key (tenant_id, event_id)
+);
+
+create index if not exists events_of_instance
+    on public.events (tenant_id, proc_inst_id, event_id) where proc_inst_id is not null;
+
+create table if not exists public.journal (
+    tenant_id text not null,
+    call_id bigint generated always as identity,
+    proc_inst_id uuid,
+    task_id uuid not null,
+    attempt int not null,
+    fencing_token bigint not null,
+    kind public.call_kind not null,
+    name text not null,                                -- the model or the tool
+    request jsonb not null,
+    response jsonb,
+    outcome text not null check (outcome in ('ok', 'error')),
+    input_tokens int not null,
+    output_tokens int not null,
+    cost_usd numeric(14, 8),                           -- null: the price of the model is not known
+    latency_ms int not null,
+    "timestamp" timestamptz not null,
+    primary key (tenant_id, call_id)
+);
+
+create index if not exists journal_of_task on public.journal (tenant_id, task_id, call_id);
+create index if not exists journal_of_instance
+    on public.journal (tenant_id, proc_inst_id, call_id) where proc_inst_id is not null;
+
+create table if not exists public.notifications (
+    tenant_id text not null references public.tenants,
+    notify_id bigint generated always as identity,
+    user_id text not null,                             -- a person's e-mail, or group:NAME
+    proc_inst_id uuid,
+    task_id uuid,
+    type text not null check (type in ('TASK_ASSIGNED', 'PROCESS_DONE', 'INCIDENT')),
+    message text not null,
+    read_flag boolean not null default false,
+    created_at timestamptz not null,
+    primary key (tenant_id, notify_id)
+);
+
+create index if not exists notifications_of_user on public.notifications (tenant_id, user_id, notify_id);
+
+create table if not exists public.documents (
+    tenant_id text not null references public.tenants,
+    doc_id uuid not null,
+    proc_inst_id uuid,                                 -- the instance that made it; null: uploaded
+    title text not null,
+    source text,                                       -- where it came from; uploading the same source replaces it
+    media_type text not null,
+    content text not null,
+    sources jsonb not null default '[]',               -- the citations of a document that an agent wrote
+    created_by text not null,
+    created_at timestamptz not null,
+    primary key (tenant_id, doc_id),
+    unique (tenant_id, source),
+    foreign key (tenant_id, proc_inst_id) references public.bpm_proc_inst
+);
+
+create table if not exists public.document_chunk (
+    tenant_id text not null,
+    doc_id uuid not null,
+    chunk int not null,
+    heading text not null,
+    content text not null,
+    embedding_model text not null,
+    embedding extensions.vector(1536) not null,
+    words tsvector generated always as (to_tsvector('pg_catalog.english', heading || ' ' || content)) stored,
+    primary key (tenant_id, doc_id, chunk),
+    foreign key (tenant_id, doc_id) references public.documents on delete cascade
+);
+
+create index if not exists document_chunk_words on public.document_chunk using gin (words);
+
+create table if not exists public.agent_profile (
+    tenant_id text not null references public.tenants,
+    agent_id text not null,
+    name text not null,
+    role text not null,
+    goal text not null,
+    persona text not null,
+    model text,                                        -- null: the fleet's default model
+    tools jsonb not null,                              -- names of the tools it may use; empty: all
+    updated_at timestamptz not null,
+    primary key (tenant_id, agent_id)
+);
+
+create table if not exists public.agent_orch (
+    id text primary key,                               -- the name that a definition uses; also the queue
+    description text not null,
+    first_seen_at timestamptz not null,
+    last_seen_at timestamptz not null
+);
+
+-- A pod is known by its name and its boot: a restarted pod with the same name is another pod.
+create table if not exists public.pod (
+    pod_id uuid primary key,                           -- the boot id
+    name text not null,
+    serves jsonb not null,                             -- the orchestrators it runs
+    address text,                                      -- where its health and metrics are
+    status public.pod_status not null,
+    started_at timestamptz not null,
+    heartbeat_at timestamptz not null
+);
+
+create table if not exists public.idempotency_key (
+    tenant_id text not null references public.tenants,
+    key text not null check (length(key) between 1 and 200),
+    fingerprint text not null,                         -- sha256 of what was asked
+    proc_inst_id uuid not null,
+    task_id uuid,
+    created_at timestamptz not null,
+    primary key (tenant_id, key)
+);
+
+create sequence if not exists kernel.fencing_token;
+
+-- Two sequences are used as registers, because a sequence is read without MVCC: their last_value costs the same
+-- however many versions a long-open transaction keeps alive.
+create sequence if not exists kernel.clock_offset_ms minvalue -9000000000000 start 0;
+create sequence if not exists kernel.last_wake_ms minvalue 0 start 0;
+
+-- == 4. Clock and claims =============================================================================================
+
+-- The time of everything in this file. Tests move it with kernel.set_clock; nobody else may.
+create or replace function kernel.now() returns timestamptz
+language sql volatile set search_path = '' as $$
+    select clock_timestamp() + (select last_value from kernel.clock_offset_ms) * interval '1 millisecond'
+$$;
+
+create or replace function kernel.set_clock(p_offset interval) returns setof timestamptz
+language plpgsql volatile set search_path = '' as $$
+begin
+    perform setval('kernel.clock_offset_ms', (extract(epoch from p_offset) * 1000)::bigint);
+    return query select kernel.now();
+end $$;
+
+-- A version 7 UUID (RFC 9562 section 5.7): ids in order of creation, so indexes stay dense and pages can be keyed by id.
+create or replace function kernel.new_id() returns uuid
+language sql volatile set search_path = '' as $$
+    select encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+        placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
+        from 1 for 6), 52, 1), 53, 1), 'hex')::uuid
+$$;
+
+-- The verified claims of the caller: PostgREST and our programs set them in the transaction.
+create or replace function kernel.claims() returns jsonb
+language sql stable set search_path = '' as $$
+    select coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::jsonb
+$$;
+
+create or replace function kernel.tenant_id() returns text
+language sql stable set search_path = '' as $$
+    select coalesce(kernel.claims() ->> 'tenant_id', kernel.claims() -> 'app_metadata' ->> 'tenant_id')
+$$;
+
+create or replace function kernel.refuse(p_sqlstate text, p_message text, p_detail text, p_hint text default '')
+returns void language plpgsql set search_path = '' as $$
+begin
+    raise exception using errcode = p_sqlstate, message = p_message, detail = p_detail, hint = p_hint;
+end $$;
+
+create or replace function kernel.require_tenant() returns text
+language plpgsql stable set search_path = '' as $$
+declare
+    v_tenant text := kernel.tenant_id();
+begin
+    if v_tenant is null then
+        perform kernel.refuse('PT403', 'The credentials name no tenant.', 'tenant_missing',
+                              'Use a token whose app_metadata holds tenant_id.');
+    end if;
+    return v_tenant;
+end $$;
+
+create or replace function kernel.actor() returns text
+language sql stable set search_path = '' as $$
+    select coalesce(kernel.claims() ->> 'actor', 'user:' || (kernel.claims() ->> 'email'),
+                    'user:' || (kernel.claims() ->> 'sub'), 'kernel')
+$$;
+
+create or replace function kernel.record_event(
+    p_tenant_id text, p_proc_inst_id uuid, p_task_id uuid, p_type public.event_type, p_actor text, p_message text,
+    p_data jsonb, p_now timestamptz) returns void
+language sql volatile set search_path = '' as $$
+    insert into public.events (tenant_id, proc_inst_id, task_id, event_type, actor, message, data, "timestamp")
+    values (p_tenant_id, p_proc_inst_id, p_task_id, p_type, p_actor, p_message, p_data, p_now)
+$$;
+
+-- == 5. Queue ========================================================================================================
+-- Order: priority (5 first), then fair_rank, then age. fair_rank is written at enqueue as in start-time fair queueing
+-- (Goyal, Vin, Cheng 1996): a tenant's next task ranks one step behind its last one, but never before the queue's
+-- head. So tenants take turns however many tasks each has, and a claim reads the head of one index.
+--
+-- A transaction that stays open anywhere keeps every index entry of a finished task alive. Each session therefore
+-- remembers the rank below which it has seen nothing left (its floor) and starts there; it looks again from the very
+-- head when it finds nothing, and every two seconds, because a rank below the floor can still be committed late.
+
+create or replace function kernel.floors(p_now timestamptz) returns jsonb
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_floors jsonb := nullif(current_setting('fleet.floors', true), '')::jsonb;
+begin
+    if v_floors is null or abs(extract(epoch from p_now) - (v_floors ->> 'at')::numeric) > 2 then
+        return jsonb_build_object('at', extract(epoch from p_now));
+    end if;
+    return v_floors;
+end $$;
+
+create or replace function kernel.fair_rank(p_tenant_id text, p_queue text, p_priority int, p_now timestamptz)
+returns bigint language plpgsql volatile set search_path = '' as $$
+declare
+    v_floors jsonb := kernel.floors(p_now);
+    v_key text := p_priority || p_queue;
+    v_floor bigint := coalesce((v_floors ->> v_key)::bigint, 0);
+    v_head bigint;
+    v_last bigint;
+begin
+    select t.fair_rank into v_head from public.todolist t
+    where t.status = 'PENDING' and t.available_at is null and t.agent_orch = p_queue and t.priority = p_priority
+      and t.fair_rank >= v_floor
+    order by t.fair_rank limit 1;
+    if v_head is null then
+        return (extract(epoch from p_now) * 1000000000)::bigint;
+    end if;
+    perform set_config('fleet.floors', (v_floors || jsonb_build_object(v_key, v_head))::text, false);
+    select t.fair_rank into v_last from public.todolist t
+    where t.status = 'PENDING' and t.available_at is null and t.agent_orch = p_queue and t.tenant_id = p_tenant_id
+      and t.priority = p_priority and t.fair_rank >= v_head
+    order by t.fair_rank desc limit 1;
+    return greatest(v_head, coalesce(v_last + 1000, 0));
+end $$;
+
+-- Wakes listening pods, at most once in 50 ms: NOTIFY takes a global lock at commit.
+create or replace function kernel.wake() returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_ms bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+begin
+    if v_ms - (select last_value from kernel.last_wake_ms) >= 50 then
+        perform setval('kernel.last_wake_ms', v_ms);
+        perform pg_notify('fleet_tasks', '');
+    end if;
+end $$;
+
+create or replace function kernel.claim(
+    p_pod_id uuid, p_queues text[], p_lease interval, p_now timestamptz, p_from_head boolean)
+returns public.todolist language plpgsql volatile set search_path = '' as $$
+declare
+    v_floors jsonb := case when p_from_head then jsonb_build_object('at', extract(epoch from p_now))
+                           else kernel.floors(p_now) end;
+    v_priority int;
+    v_queue text;
+    v_found record;
+    v_task public.todolist;
+begin
+    for v_priority in reverse 5 .. 1 loop
+        foreach v_queue in array p_queues loop
+            select t.tenant_id, t.task_id, t.fair_rank into v_found from public.todolist t
+            where t.status = 'PENDING' and t.available_at is null and t.agent_orch = v_queue
+              and t.priority = v_priority
+              and t.fair_rank >= coalesce((v_floors ->> (v_priority || v_queue))::bigint, 0)
+            order by t.fair_rank, t.task_id limit 1
+            for no key update skip locked;
+            if found then
+                update public.todolist t set
+                    status = 'IN_PROGRESS', attempt = t.attempt + 1, pod_id = p_pod_id, started_at = p_now,
+                    fencing_token = nextval('kernel.fencing_token'), lease_expires_at = p_now + p_lease,
+                    error = null, log_tail = null
+                where t.tenant_id = v_found.tenant_id and t.task_id = v_found.task_id
+                returning t.* into v_task;
+                perform set_config('fleet.floors', (v_floors || jsonb_build_object(
+                    v_priority || v_queue, v_found.fair_rank))::text, false);
+                return v_task;
+            end if;
+        end loop;
+    end loop;
+    return null;
+end $$;
+
+-- Upkeep in the claim path of every pod: retries whose time has come, and leases that ran out. Fencing tokens only
+-- grow, so below the lowest one still running there is nothing to find; 1000 covers claims not yet committed.
+create or replace function kernel.sweep(p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_floor bigint := coalesce(nullif(current_setting('fleet.sweep_floor', true), '')::bigint, 0);
+    v_task public.todolist;
+begin
+    perform set_config('fleet.swept_ms', ((extract(epoch from clock_timestamp()) * 1000)::bigint)::text, false);
+    for v_task in
+        select t.* from public.todolist t
+        where t.status = 'PENDING' and t.available_at is not null and t.available_at <= p_now
+        order by t.available_at limit 100 for no key update skip locked
+    loop
+        update public.todolist t set available_at = null,
+            fair_rank = kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now)
+        where t.tenant_id = v_task.tenant_id and t.task_id = v_task.task_id;
+    end loop;
+    for v_task in
+        select t.* from public.todolist t
+        where t.status = 'IN_PROGRESS' and t.fencing_token >= v_floor and t.lease_expires_at < p_now
+        order by t.fencing_token limit 20 for no key update skip locked
+    loop
+        perform kernel.reclaim(v_task, p_now);
+    end loop;
+    perform set_config('fleet.sweep_floor', coalesce(
+        (select t.fencing_token from public.todolist t
+         where t.status = 'IN_PROGRESS' and t.fencing_token >= v_floor order by t.fencing_token limit 1),
+        greatest((select last_value from kernel.fencing_token) - 1000, 0))::text, false);
+end $$;
+
+create or replace function kernel.sweep_is_due() returns boolean
+language sql volatile set search_path = '' as $$
+    select extract(epoch from clock_timestamp()) * 1000
+        - coalesce(nullif(current_setting('fleet.swept_ms', true), '')::bigint, 0) not between 0 and 1000
+$$;
+
+-- A lease ran out: the attempt counts. The instance is locked before the task's end is written (everybody locks the
+-- instance first); where somebody holds it, the next sweep does it.
+create or replace function kernel.reclaim(p_task public.todolist, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_reason text := format('worker lost: pod %s stopped renewing its lease in attempt %s of %s',
+                            p_task.pod_id, p_task.attempt, p_task.max_attempts);
+begin
+    if p_task.attempt < p_task.max_attempts then
+        update public.todolist t set status = 'PENDING', lease_expires_at = null, error = v_reason,
+            fair_rank = kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now)
+        where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id;
+        perform kernel.record_event(p_task.tenant_id, p_task.proc_inst_id, p_task.task_id, 'TASK_RECLAIMED',
+                                    'kernel', v_reason, jsonb_build_object('attempt', p_task.attempt), p_now);
+        perform kernel.wake();
+        return;
+    end if;
+    if p_task.proc_inst_id is not null then
+        perform from public.bpm_proc_inst i where i.tenant_id = p_task.tenant_id and i.id = p_task.proc_inst_id
+        for no key update skip locked;
+        if not found then
+            return;
+        end if;
+    end if;
+    perform kernel.fail_task(p_task, v_reason, null, null, p_now);
+end $$;
+
+-- == 6. Tasks and steps ==============================================================================================
+
+create or replace function kernel.notify_people(p_task public.todolist, p_now timestamptz) returns void
+language sql volatile set search_path = '' as $$
+    insert into public.notifications (tenant_id, user_id, proc_inst_id, task_id, type, message, created_at)
+    select p_task.tenant_id, u.user_id, p_task.proc_inst_id, p_task.task_id, 'TASK_ASSIGNED', p_task.name, p_now
+    from (select p_task.assignee as user_id where p_task.assignee is not null
+          union select 'group:' || g from jsonb_array_elements_text(p_task.candidate_groups) g) u
+$$;
+
+-- The end of a task that did not succeed: an incident. Its instance is in ERROR until somebody repairs it.
+create or replace function kernel.fail_task(
+    p_task public.todolist, p_reason text, p_output jsonb, p_log_tail text, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_initiator text;
+begin
+    update public.todolist t set status = 'FAILED', error = p_reason, log_tail = p_log_tail, finished_at = p_now,
+        lease_expires_at = null, output = coalesce(p_output, t.output)
+    where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id;
+    perform kernel.record_event(p_task.tenant_id, p_task.proc_inst_id, p_task.task_id, 'INCIDENT', 'kernel', p_reason,
+        jsonb_build_object('attempt', p_task.attempt, 'activity_id', p_task.activity_id, 'log_tail', p_log_tail),
+        p_now);
+    if p_task.proc_inst_id is null then
+        return;
+    end if;
+    update public.bpm_proc_inst i set status = 'ERROR', error = format('%s: %s', p_task.activity_id, p_reason)
+    where i.tenant_id = p_task.tenant_id and i.id = p_task.proc_inst_id and i.status in ('RUNNING', 'ERROR')
+    returning i.initiator into v_initiator;
+    if found then
+        insert into public.notifications (tenant_id, user_id, proc_inst_id, task_id, type, message, created_at)
+        values (p_task.tenant_id, v_initiator, p_task.proc_inst_id, p_task.task_id, 'INCIDENT', p_reason, p_now);
+    end if;
+end $$;
+
+-- Inserts tasks. p_tasks: array of {activity_id, name, iteration?, engine_token?, agent_orch?, agent_id?, agent_mode?,
+-- instruction?, input?, output_schema?, form?, assignee?, candidate_groups?, priority?, max_attempts?,
+-- timeout_seconds?}. A task with agent_orch is PENDING, one without is TODO. An orchestrator that nobody has
+-- registered is an incident at once.
+create or replace function kernel.insert_tasks(
+    p_tenant_id text, p_proc_inst_id uuid, p_process_definition_id text, p_tasks jsonb, p_actor text,
+    p_now timestamptz) returns setof public.todolist
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_task public.todolist;
+    v_any_pending boolean := false;
+begin
+    for v_task in
+        with given as (
+            select r.*, coalesce(r.priority, 3) as level, ordinality
+            from jsonb_array_elements(p_tasks) with ordinality as e(task, ordinality),
+                 jsonb_to_record(e.task) as r(
+                    activity_id text, name text, iteration int, engine_token text, agent_orch text, agent_id text,
+                    agent_mode public.agent_mode, instruction text, input jsonb, output_schema jsonb, form jsonb,
+                    assignee text, candidate_groups jsonb, priority smallint, max_attempts int, timeout_seconds int)
+        ), queues as materialized (
+            select q.agent_orch, q.level, kernel.fair_rank(p_tenant_id, q.agent_orch, q.level, p_now) as first_rank
+            from (select distinct g.agent_orch, g.level from given g where g.agent_orch is not null) q
+        )
+        insert into public.todolist (
+            tenant_id, task_id, proc_inst_id, process_definition_id, activity_id, name, iteration, engine_token, status,
+            agent_orch, agent_id, agent_mode, instruction, input, output_schema, form, assignee, candidate_groups,
+            priority, fair_rank, attempt, max_attempts, timeout_seconds, created_at)
+        select p_tenant_id, kernel.new_id(), p_proc_inst_id, p_process_definition_id, g.activity_id,
+               coalesce(g.name, g.activity_id), coalesce(g.iteration, 1), g.engine_token,
+               case when g.agent_orch is null then 'TODO' else 'PENDING' end::public.task_status,
+               g.agent_orch, g.agent_id,
+               coalesce(g.agent_mode, case when g.agent_orch is null then 'none' else 'complete' end::public.agent_mode),
+               coalesce(g.instruction, ''), coalesce(g.input, '{}'), nullif(g.output_schema, 'null'),
+               nullif(g.form, 'null'), g.assignee, coalesce(nullif(g.candidate_groups, 'null'), '[]'), g.level,
+               coalesce(q.first_rank + 1000 * (row_number() over (partition by g.agent_orch, g.level
+                                                                  order by g.ordinality) - 1), 0),
+               0, coalesce(g.max_attempts, 3), coalesce(g.timeout_seconds, 900), p_now
+        from given g left join queues q on q.agent_orch = g.agent_orch and q.level = g.level
+        order by g.ordinality
+        returning *
+    loop
+        perform kernel.record_event(p_tenant_id, p_proc_inst_id, v_task.task_id, 'TASK_CREATED', p_actor, v_task.name,
+            jsonb_build_object('activity_id', v_task.activity_id, 'iteration', v_task.iteration,
+                               'queue', v_task.agent_orch), p_now);
+        if v_task.agent_orch is null then
+            perform kernel.notify_people(v_task, p_now);
+        elsif exists (select from public.agent_orch o where o.id = v_task.agent_orch) then
+            v_any_pending := true;
+        else
+            perform kernel.fail_task(v_task, format('orchestrator "%s" is not registered: start a pod that serves it, '
+                'or deploy a definition that names one of the registered ones', v_task.agent_orch), null, null, p_now);
+        end if;
+        return next v_task;
+    end loop;
+    if v_any_pending then
+        perform kernel.wake();
+    end if;
+end $$;
+
+-- Moves an instance on. p_step: {revision, state, variables, ended, tasks: [...], cancelled: [engine_token ...]}; it
+-- was computed for that revision, and is refused when the instance has moved since.
+create or replace function kernel.apply_step(
+    p_tenant_id text, p_proc_inst_id uuid, p_step jsonb, p_actor text, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_instance public.bpm_proc_inst;
+    v_ended boolean := (p_step ->> 'ended')::boolean;
+begin
+    update public.bpm_proc_inst i set
+        state = p_step -> 'state', variables = p_step -> 'variables', revision = i.revision + 1,
+        status = case when v_ended then 'COMPLETED' else i.status end,
+        end_time = case when v_ended then p_now end
+    where i.tenant_id = p_tenant_id and i.id = p_proc_inst_id and i.revision = (p_step ->> 'revision')::int
+      and i.status in ('RUNNING', 'ERROR')
+    returning i.* into v_instance;
+    if not found then
+        perform kernel.refuse('PT409', 'The process instance has moved on since this step was computed.',
+                              'instance_changed', 'Read the instance again and compute the step anew.');
+    end if;
+    perform kernel.cancel_tasks(p_tenant_id, p_proc_inst_id, p_step -> 'cancelled', p_actor, p_now);
+    perform kernel.insert_tasks(p_tenant_id, p_proc_inst_id, v_instance.process_definition_id, p_step -> 'tasks',
+                                p_actor, p_now);
+    if v_ended then
+        perform kernel.record_event(p_tenant_id, p_proc_inst_id, null, 'INSTANCE_COMPLETED', p_actor, null, null, p_now);
+        insert into public.notifications (tenant_id, user_id, proc_inst_id, type, message, created_at)
+        values (p_tenant_id, v_instance.initiator, p_proc_inst_id, 'PROCESS_DONE',
+                v_instance.process_definition_id, p_now);
+    end if;
+end $$;
+
+-- Cancels the open tasks of an instance: those with the given engine tokens, or all where p_tokens is null. A pod
+-- that runs one of them learns of it at its next renewal, and is woken to renew now.
+create or replace function kernel.cancel_tasks(
+    p_tenant_id text, p_proc_inst_id uuid, p_tokens jsonb, p_actor text, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_task record;
+begin
+    if p_tokens = '[]' then
+        return;
+    end if;
+    for v_task in
+        select t.task_id, t.pod_id, t.status from public.todolist t
+        where t.tenant_id = p_tenant_id and t.proc_inst_id = p_proc_inst_id
+          and t.status in ('TODO', 'PENDING', 'IN_PROGRESS', 'WAITING', 'FAILED')
+          and (p_tokens is null or p_tokens ? t.engine_token)
+        for no key update
+    loop
+        update public.todolist t set status = 'CANCELLED', finished_at = p_now, lease_expires_at = null
+        where t.tenant_id = p_tenant_id and t.task_id = v_task.task_id;
+        perform kernel.record_event(p_tenant_id, p_proc_inst_id, v_task.task_id, 'TASK_CANCELLED', p_actor, null, null,
+                                    p_now);
+        if v_task.status = 'IN_PROGRESS' then
+            perform pg_notify('fleet_cancel', v_task.pod_id::text);
+        end if;
+    end loop;
+end $$;
+
+-- == 7. For the pod ==================================================================================================
+
+create or replace function public.register_pod(
+    p_pod_id uuid, p_name text, p_serves jsonb, p_address text) returns setof public.pod
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_now timestamptz := kernel.now();
+begin
+    insert into public.agent_orch (id, description, first_seen_at, last_seen_at)
+    select s ->> 'id', s ->> 'description', v_now, v_now from jsonb_array_elements(p_serves) s
+    order by 1
+    on conflict (id) do update set description = excluded.description, last_seen_at = excluded.last_seen_at;
+    return query
+    insert into public.pod (pod_id, name, serves, address, status, started_at, heartbeat_at)
+    values (p_pod_id, p_name, (select coalesce(jsonb_agg(s ->> 'id'), '[]') from jsonb_array_elements(p_serves) s),
+            p_address, 'READY', v_now, v_now)
+    returning *;
+end $$;
+
+create or replace function public.heartbeat_pod(p_pod_id uuid, p_status public.pod_status)
+returns setof public.pod
+language sql volatile security definer set search_path = '' as $$
+    update public.pod p set status = p_status, heartbeat_at = kernel.now() where p.pod_id = p_pod_id returning p.*
+$$;
+
+-- Ends a claimed task. p_done: {tenant_id, task_id, proc_inst_id, fencing_token, outcome, ...} where outcome is
+--   done      {output, step}              the step moves the instance on (null for a task that stands alone)
+--   draft     {output}                    a person goes on with it
+--   failed    {reason, retryable, log_tail, output?}
+--   released  {}                          handed back unfinished; the attempt does not count
+-- Refused with PT409 lease_lost unless the fencing token is the one of the task's running claim.
+-- The cast of status keeps the planner on the primary key: the small partial index on running tasks is full of dead
+-- entries whenever a transaction stays open.
+create or replace function kernel.finish_task(p_done jsonb, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_tenant text := p_done ->> 'tenant_id';
+    v_outcome text := p_done ->> 'outcome';
+    v_output jsonb := nullif(p_done -> 'output', 'null');
+    v_task public.todolist;
+    v_actor text;
+    v_seconds numeric;
+begin
+    if p_done ->> 'proc_inst_id' is not null then
+        perform from public.bpm_proc_inst i
+        where i.tenant_id = v_tenant and i.id = (p_done ->> 'proc_inst_id')::uuid for no key update;
+    end if;
+    update public.todolist t set
+        status = case v_outcome when 'done' then 'DONE' when 'draft' then 'TODO' when 'released' then 'PENDING'
+                                else t.status end::public.task_status,
+        output = case when v_outcome = 'done' then v_output else t.output end,
+        draft = case when v_outcome = 'draft' then v_output else t.draft end,
+        finished_at = case when v_outcome = 'done' then p_now end,
+        attempt = case when v_outcome = 'released' then t.attempt - 1 else t.attempt end,
+        lease_expires_at = null
+    where t.tenant_id = v_tenant and t.task_id = (p_done ->> 'task_id')::uuid
+      and t.fencing_token = (p_done ->> 'fencing_token')::bigint and t.status::text = 'IN_PROGRESS'
+    returning t.* into v_task;
+    if not found then
+        perform kernel.refuse('PT409', 'The lease of this task is lost: another claim, a cancel or its end came first.',
+                              'lease_lost', 'Stop working on it.');
+    end if;
+    v_actor := 'pod:' || v_task.pod_id;
+    v_seconds := round(extract(epoch from p_now - v_task.started_at), 3);
+    case v_outcome
+    when 'done' then
+        perform kernel.record_event(v_tenant, v_task.proc_inst_id, v_task.task_id, 'TASK_COMPLETED', v_actor, v_task.name,
+            jsonb_build_object('attempt', v_task.attempt, 'run_seconds', v_seconds), p_now);
+        if v_task.proc_inst_id is not null then
+            perform kernel.apply_step(v_tenant, v_task.proc_inst_id, p_done -> 'step', v_actor, p_now);
+        end if;
+    when 'draft' then
+        perform kernel.record_event(v_tenant, v_task.proc_inst_id, v_task.task_id, 'TASK_DRAFTED', v_actor, v_task.name,
+            jsonb_build_object('attempt', v_task.attempt, 'run_seconds', v_seconds), p_now);
+        perform kernel.notify_people(v_task, p_now);
+    when 'released' then
+        perform kernel.record_event(v_tenant, v_task.proc_inst_id, v_task.task_id, 'TASK_RELEASED', v_actor, v_task.name,
+                                    null, p_now);
+        perform kernel.wake();
+    when 'failed' then
+        if (p_done ->> 'retryable')::boolean and v_task.attempt < v_task.max_attempts then
+            perform kernel.retry_later(v_task, p_done ->> 'reason', p_done ->> 'log_tail', v_actor, p_now);
+        else
+            perform kernel.fail_task(v_task, p_done ->> 'reason', v_output, p_done ->> 'log_tail', p_now);
+        end if;
+    else
+        perform kernel.refuse('PT422', format('outcome "%s" is not known', v_outcome), 'outcome',
+                              'Use done, draft, failed or released.');
+    end case;
+end $$;
+
+-- Exponential backoff: 5 s, 15 s, 45 s ... at most 10 minutes, and up to a fifth more at random so that tasks that
+-- failed together do not come back together.
+create or replace function kernel.retry_later(
+    p_task public.todolist, p_reason text, p_log_tail text, p_actor text, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_delay interval := least(5 * 3 ^ (p_task.attempt - 1), 600) * (1 + random() / 5) * interval '1 second';
+begin
+    update public.todolist t set status = 'PENDING', available_at = p_now + v_delay, error = p_reason,
+        log_tail = p_log_tail
+    where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id;
+    perform kernel.record_event(p_task.tenant_id, p_task.proc_inst_id, p_task.task_id, 'TASK_RETRIED', p_actor, p_reason,
+        jsonb_build_object('attempt', p_task.attempt, 'available_at', p_now + v_delay, 'log_tail', p_log_tail), p_now);
+end $$;
+
+-- The hot path, one round trip and one commit: ends the last task (p_done, see kernel.finish_task), then claims the
+-- next one for p_lease_seconds. The end comes first and the claim takes a fresh snapshot: as one statement the two
+-- deadlock. The plan is pinned, because one that was made while the queue was empty would sort the whole backlog.
+-- p_queues: names of orchestrators; [] only ends the last task. Returns no row when there is nothing to do.
+create or replace function public.next_task(
+    p_pod_id uuid, p_queues jsonb, p_lease_seconds int, p_done jsonb default null)
+returns table (
+    tenant_id text, task_id uuid, proc_inst_id uuid, process_definition_id text, activity_id text, name text,
+    iteration int, engine_token text, agent_orch text, agent jsonb, agent_id text, agent_mode public.agent_mode,
+    instruction text, input jsonb, output_schema jsonb, attempt int, max_attempts int, timeout_seconds int,
+    fencing_token bigint, lease_expires_at timestamptz, created_at timestamptz, started_at timestamptz)
+language plpgsql volatile security definer set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+set enable_sort = off set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := kernel.now();
+    v_queues text[];
+    v_lease interval := p_lease_seconds * interval '1 second';
+    v_swept boolean := false;
+    v_task public.todolist;
+begin
+    if p_done is not null then
+        perform kernel.finish_task(p_done, v_now);
+    end if;
+    v_queues := array(select jsonb_array_elements_text(p_queues));
+    if v_queues = '{}' then
+        return;
+    end if;
+    if kernel.sweep_is_due() then
+        perform kernel.sweep(v_now);
+        v_swept := true;
+    end if;
+    v_task := kernel.claim(p_pod_id, v_queues, v_lease, v_now, false);
+    if v_task.task_id is null then
+        if not v_swept then
+            perform kernel.sweep(v_now);
+        end if;
+        v_task := kernel.claim(p_pod_id, v_queues, v_lease, v_now, true);
+        if v_task.task_id is null then
+            return;
+        end if;
+    end if;
+    insert into public.events (tenant_id, proc_inst_id, task_id, event_type, actor, message, data, "timestamp")
+    values (v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_CLAIMED', 'pod:' || p_pod_id, v_task.name,
+            jsonb_build_object('attempt', v_task.attempt, 'wait_seconds',
+                               round(extract(epoch from v_now - v_task.created_at), 3)), v_now);
+    tenant_id := v_task.tenant_id; task_id := v_task.task_id; proc_inst_id := v_task.proc_inst_id;
+    process_definition_id := v_task.process_definition_id; activity_id := v_task.activity_id; name := v_task.name;
+    iteration := v_task.iteration; engine_token := v_task.engine_token; agent_orch := v_task.agent_orch;
+    agent_id := v_task.agent_id; agent_mode := v_task.agent_mode; instruction := v_task.instruction;
+    input := v_task.input; output_schema := v_task.output_schema; attempt := v_task.attempt;
+    max_attempts := v_task.max_attempts; timeout_seconds := v_task.timeout_seconds;
+    fencing_token := v_task.fencing_token; lease_expires_at := v_task.lease_expires_at;
+    created_at := v_task.created_at; started_at := v_task.started_at;
+    if v_task.agent_id is not null then
+        agent := (select to_jsonb(a) - 'tenant_id' - 'updated_at' from public.agent_profile a
+                  where a.tenant_id = v_task.tenant_id and a.agent_id = v_task.agent_id);
+    end if;
+    return next;
+end $$;
+
+-- Prolongs a lease. state: renewed; cancelled (somebody cancelled the task); lost (another claim or its end came first).
+create or replace function public.renew_lease(
+    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_lease_seconds int)
+returns table (state text, lease_expires_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_status public.task_status;
+begin
+    return query
+    update public.todolist t set lease_expires_at = kernel.now() + p_lease_seconds * interval '1 second'
+    where t.tenant_id = p_tenant_id and t.task_id = p_task_id and t.fencing_token = p_fencing_token
+      and t.status::text = 'IN_PROGRESS'
+    returning 'renewed', t.lease_expires_at;
+    if not found then
+        select t.status into v_status from public.todolist t
+        where t.tenant_id = p_tenant_id and t.task_id = p_task_id and t.fencing_token = p_fencing_token;
+        return query select case when v_status = 'CANCELLED' then 'cancelled' else 'lost' end, null::timestamptz;
+    end if;
+end $$;
+
+-- The running task of a fencing token, or PT409 lease_lost: nothing is written for a claim that is over.
+create or replace function kernel.claimed_task(p_tenant_id text, p_task_id uuid, p_fencing_token bigint)
+returns public.todolist
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_task public.todolist;
+begin
+    select t.* into v_task from public.todolist t
+    where t.tenant_id = p_tenant_id and t.task_id = p_task_id and t.fencing_token = p_fencing_token
+      and t.status::text = 'IN_PROGRESS' for share;
+    if not found then
+        perform kernel.refuse('PT409', 'The lease of this task is lost: another claim, a cancel or its end came first.',
+                              'lease_lost', 'Stop working on it.');
+    end if;
+    return v_task;
+end $$;
+
+-- p_call: {kind, name, request, response, outcome, input_tokens, output_tokens, cost_usd, latency_ms}
+create or replace function public.record_call(
+    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call jsonb)
+returns table (call_id bigint)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_task public.todolist := kernel.claimed_task(p_tenant_id, p_task_id, p_fencing_token);
+begin
+    return query
+    insert into public.journal (tenant_id, proc_inst_id, task_id, attempt, fencing_token, kind, name, request, response,
+        outcome, input_tokens, output_tokens, cost_usd, latency_ms, "timestamp")
+    values (p_tenant_id, v_task.proc_inst_id, p_task_id, v_task.attempt, p_fencing_token,
+        (p_call ->> 'kind')::public.call_kind, p_call ->> 'name', p_call -> 'request', p_call -> 'response',
+        p_call ->> 'outcome', (p_call ->> 'input_tokens')::int, (p_call ->> 'output_tokens')::int,
+        (p_call ->> 'cost_usd')::numeric, (p_call ->> 'latency_ms')::int, kernel.now())
+    returning journal.call_id;
+end $$;
+
+create or replace function public.report_progress(
+    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_message text, p_data jsonb default null)
+returns table (task_id uuid)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_task public.todolist := kernel.claimed_task(p_tenant_id, p_task_id, p_fencing_token);
+begin
+    perform kernel.record_event(p_tenant_id, v_task.proc_inst_id, p_task_id, 'TASK_PROGRESS', 'pod:' || v_task.pod_id,
+                                p_message, p_data, kernel.now());
+    return query select p_task_id;
+end $$;
+
+-- == 8. For the API ==================================================================================================
+-- The tenant is the one of the caller's verified claims.
+
+-- Platform's own: no program's role may call these two.
+create or replace function public.create_tenant(p_tenant_id text, p_name text) returns setof public.tenants
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+    insert into public.tenants (tenant_id, name, created_at) values (p_tenant_id, p_name, kernel.now())
+    on conflict do nothing;
+    return query select t.* from public.tenants t where t.tenant_id = p_tenant_id;
+end $$;
+
+create or replace function public.create_api_key(p_tenant_id text, p_name text, p_key_hash text)
+returns table (key_id uuid)
+language sql volatile security definer set search_path = '' as $$
+    insert into public.api_key (tenant_id, key_id, name, key_hash, created_at)
+    values (p_tenant_id, kernel.new_id(), p_name, p_key_hash, kernel.now())
+    on conflict (key_hash) do update set name = excluded.name
+    returning key_id
+$$;
+
+create or replace function public.authenticate_api_key(p_key_hash text)
+returns table (tenant_id text, key_id uuid, name text)
+language sql stable security definer set search_path = '' as $$
+    select k.tenant_id, k.key_id, k.name from public.api_key k where k.key_hash = p_key_hash and k.revoked_at is null
+$$;
+
+-- Adds a version; the same BPMN as the newest version's gives that version again.
+create or replace function public.deploy_definition(p_id text, p_name text, p_bpmn text, p_spec jsonb,
+                                                    p_orchestrators jsonb)
+returns table (id text, version int, name text, created_at timestamptz, is_new boolean)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_sha text := encode(sha256(convert_to(p_bpmn, 'UTF8')), 'hex');
+    v_newest public.process_def;
+    v_unknown text;
+begin
+    select string_agg(o, ', ' order by o) into v_unknown from jsonb_array_elements_text(p_orchestrators) o
+    where not exists (select from public.agent_orch a where a.id = o);
+    if v_unknown is not null then
+        perform kernel.refuse('PT422', format('orchestrator not registered: %s', v_unknown), 'orchestrator_unknown',
+            format('Start a pod that serves it, or use one of: %s.',
+                   coalesce((select string_agg(a.id, ', ' order by a.id) from public.agent_orch a), '(none yet)')));
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended(v_tenant || ' ' || p_id, 0));
+    select d.* into v_newest from public.process_def d where d.tenant_id = v_tenant and d.id = p_id
+    order by d.version desc limit 1;
+    if v_newest.bpmn_sha256 = v_sha then
+        return query select v_newest.id, v_newest.version, v_newest.name, v_newest.created_at, false;
+        return;
+    end if;
+    return query
+    insert into public.process_def (tenant_id, id, version, name, bpmn, spec, bpmn_sha256, deployed_by, created_at)
+    values (v_tenant, p_id, coalesce(v_newest.version, 0) + 1, p_name, p_bpmn, p_spec, v_sha, kernel.actor(),
+            kernel.now())
+    returning process_def.id, process_def.version, process_def.name, process_def.created_at, true;
+    perform kernel.record_event(v_tenant, null, null, 'DEFINITION_DEPLOYED', kernel.actor(), p_name, jsonb_build_object(
+        'process_definition_id', p_id, 'version', coalesce(v_newest.version, 0) + 1), kernel.now());
+end $$;
+
+-- What an idempotency key stood for before, or nothing (then it is taken now, for this).
+create or replace function kernel.recall(
+    p_tenant_id text, p_key text, p_fingerprint text, p_proc_inst_id uuid, p_task_id uuid)
+returns setof public.idempotency_key
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_earlier public.idempotency_key;
+begin
+    if p_key is null then
+        return;
+    end if;
+    insert into public.idempotency_key (tenant_id, key, fingerprint, proc_inst_id, task_id, created_at)
+    values (p_tenant_id, p_key, p_fingerprint, p_proc_inst_id, p_task_id, kernel.now())
+    on conflict do nothing;
+    if found then
+        return;
+    end if;
+    select k.* into v_earlier from public.idempotency_key k where k.tenant_id = p_tenant_id and k.key = p_key;
+    if v_earlier.fingerprint <> p_fingerprint then
+        perform kernel.refuse('PT422', format('Idempotency-Key "%s" was used for another request.', p_key),
+                              'idempotency_key_reused', 'Use a new key for a new request.');
+    end if;
+    return next v_earlier;
+end $$;
+
+-- Starts an instance with the engine's first step (see kernel.apply_step; its revision is 0). Returns the instance
+-- that the idempotency key already made, where there is one.
+create or replace function public.start_instance(
+    p_proc_inst_id uuid, p_process_definition_id text, p_version int, p_initiator text, p_step jsonb,
+    p_idempotency_key text default null, p_fingerprint text default null)
+returns table (proc_inst_id uuid, replayed boolean)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_earlier public.idempotency_key;
+begin
+    select * into v_earlier from kernel.recall(v_tenant, p_idempotency_key, p_fingerprint, p_proc_inst_id, null);
+    if found then
+        return query select v_earlier.proc_inst_id, true;
+        return;
+    end if;
+    insert into public.bpm_proc_inst (tenant_id, id, process_definition_id, process_definition_version, initiator,
+        status, variables, state, revision, start_time)
+    values (v_tenant, p_proc_inst_id, p_process_definition_id, p_version, p_initiator, 'RUNNING', '{}', '{}', 0, v_now);
+    perform kernel.record_event(v_tenant, p_proc_inst_id, null, 'INSTANCE_STARTED', kernel.actor(), p_initiator,
+        jsonb_build_object('process_definition_id', p_process_definition_id, 'version', p_version), v_now);
+    perform kernel.apply_step(v_tenant, p_proc_inst_id, p_step, kernel.actor(), v_now);
+    return query select p_proc_inst_id, false;
+end $$;
+
+-- A person submits a task. Exactly one of p_step (moves the instance on) and p_incident (why it cannot move) is given.
+create or replace function public.submit_task(
+    p_task_id uuid, p_output jsonb, p_step jsonb default null, p_incident text default null,
+    p_idempotency_key text default null, p_fingerprint text default null)
+returns table (task_id uuid, proc_inst_id uuid, replayed boolean)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_task public.todolist;
+    v_earlier public.idempotency_key;
+begin
+    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no task %s.', p_task_id), 'task_unknown');
+    end if;
+    select * into v_earlier from kernel.recall(v_tenant, p_idempotency_key, p_fingerprint, v_task.proc_inst_id, p_task_id);
+    if found then
+        return query select v_earlier.task_id, v_earlier.proc_inst_id, true;
+        return;
+    end if;
+    perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_task.proc_inst_id for no key update;
+    update public.todolist t set status = 'DONE', output = p_output, finished_at = v_now, submitted_by = kernel.actor()
+    where t.tenant_id = v_tenant and t.task_id = p_task_id and t.status::text = 'TODO'
+    returning t.* into v_task;
+    if not found then
+        select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id;
+        perform kernel.refuse('PT409', format('Task %s is %s: only a task in TODO can be submitted.', p_task_id,
+                                              v_task.status), 'task_closed', 'Read the task again.');
+    end if;
+    perform kernel.record_event(v_tenant, v_task.proc_inst_id, p_task_id, 'TASK_SUBMITTED', kernel.actor(), v_task.name,
+                                null, v_now);
+    if p_incident is not null then
+        perform kernel.fail_task(v_task, p_incident, p_output, null, v_now);
+    elsif v_task.proc_inst_id is not null then
+        perform kernel.apply_step(v_tenant, v_task.proc_inst_id, p_step, kernel.actor(), v_now);
+    end if;
+    return query select p_task_id, v_task.proc_inst_id, false;
+end $$;
+
+create or replace function public.cancel_instance(p_proc_inst_id uuid, p_reason text)
+returns table (proc_inst_id uuid, status public.process_status)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_status public.process_status;
+begin
+    select i.status into v_status from public.bpm_proc_inst i
+    where i.tenant_id = v_tenant and i.id = p_proc_inst_id for no key update;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no process instance %s.', p_proc_inst_id), 'instance_unknown');
+    elsif v_status in ('COMPLETED', 'CANCELLED') then
+        perform kernel.refuse('PT409', format('Process instance %s is %s already.', p_proc_inst_id, v_status),
+                              'instance_closed');
+    end if;
+    update public.bpm_proc_inst i set status = 'CANCELLED', end_time = v_now, revision = i.revision + 1
+    where i.tenant_id = v_tenant and i.id = p_proc_inst_id;
+    perform kernel.cancel_tasks(v_tenant, p_proc_inst_id, null, kernel.actor(), v_now);
+    perform kernel.record_event(v_tenant, p_proc_inst_id, null, 'INSTANCE_CANCELLED', kernel.actor(), p_reason, null,
+                                v_now);
+    return query select p_proc_inst_id, 'CANCELLED'::public.process_status;
+end $$;
+
+-- Tasks that stand alone, outside any process instance. p_tasks: see kernel.insert_tasks.
+create or replace function public.enqueue_tasks(p_tasks jsonb) returns table (task_id uuid)
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+    return query select t.task_id from kernel.insert_tasks(kernel.require_tenant(), null, null, p_tasks, kernel.actor(),
+                                                           kernel.now()) t;
+end $$;
+
+create or replace function public.save_agent(
+    p_agent_id text, p_name text, p_role text, p_goal text, p_persona text, p_model text, p_tools jsonb)
+returns setof public.agent_profile
+language sql volatile security definer set search_path = '' as $$
+    insert into public.agent_profile (tenant_id, agent_id, name, role, goal, persona, model, tools, updated_at)
+    values (kernel.require_tenant(), p_agent_id, p_name, p_role, p_goal, p_persona, p_model, p_tools, kernel.now())
+    on conflict (tenant_id, agent_id) do update set name = excluded.name, role = excluded.role, goal = excluded.goal,
+        persona = excluded.persona, model = excluded.model, tools = excluded.tools, updated_at = excluded.updated_at
+    returning *
+$$;
+
+-- == 9. Documents ====================================================================================================
+
+-- p_chunks: array of {chunk, heading, content, embedding: [1536 numbers]}. The same source replaces the document.
+create or replace function kernel.store_document(
+    p_tenant_id text, p_proc_inst_id uuid, p_title text, p_source text, p_media_type text, p_content text,
+    p_sources jsonb, p_embedding_model text, p_chunks jsonb, p_actor text)
+returns uuid
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_doc_id uuid;
+begin
+    insert into public.documents as d (tenant_id, doc_id, proc_inst_id, title, source, media_type, content, sources,
+        created_by, created_at)
+    values (p_tenant_id, kernel.new_id(), p_proc_inst_id, p_title, p_source, p_media_type, p_content, p_sources, p_actor,
+            kernel.now())
+    on conflict (tenant_id, source) do update set title = excluded.title, media_type = excluded.media_type,
+        content = excluded.content, sources = excluded.sources, created_by = excluded.created_by,
+        created_at = excluded.created_at
+    returning d.doc_id into v_doc_id;
+    delete from public.document_chunk c where c.tenant_id = p_tenant_id and c.doc_id = v_doc_id;
+    insert into public.document_chunk (tenant_id, doc_id, chunk, heading, content, embedding_model, embedding)
+    select p_tenant_id, v_doc_id, (c ->> 'chunk')::int, c ->> 'heading', c ->> 'content', p_embedding_model,
+           (c ->> 'embedding')::extensions.vector
+    from jsonb_array_elements(p_chunks) c;
+    return v_doc_id;
+end $$;
+
+create or replace function public.save_document(
+    p_title text, p_source text, p_media_type text, p_content text, p_embedding_model text, p_chunks jsonb)
+returns table (doc_id uuid, title text)
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+    return query select kernel.store_document(kernel.require_tenant(), null, p_title, p_source, p_media_type, p_content,
+                                              '[]', p_embedding_model, p_chunks, kernel.actor()), p_title;
+end $$;
+
+-- A document that a task made: fenced like every other write of a task.
+create or replace function public.save_task_document(
+    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_title text, p_content text, p_sources jsonb,
+    p_embedding_model text, p_chunks jsonb)
+returns table (doc_id uuid, title text)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_task public.todolist := kernel.claimed_task(p_tenant_id, p_task_id, p_fencing_token);
+    v_doc_id uuid;
+begin
+    v_doc_id := kernel.store_document(p_tenant_id, v_task.proc_inst_id, p_title, null, 'text/markdown', p_content,
+                                      p_sources, p_embedding_model, p_chunks, 'pod:' || v_task.pod_id);
+    perform kernel.record_event(p_tenant_id, v_task.proc_inst_id, p_task_id, 'DOCUMENT_SAVED', 'pod:' || v_task.pod_id,
+                                p_title, jsonb_build_object('document_id', v_doc_id), kernel.now());
+    return query select v_doc_id, p_title;
+end $$;
+
+-- Hybrid search: the nearest chunks by meaning and by words, joined by reciprocal rank fusion (Cormack, Clarke,
+-- Buettcher 2009, k = 60). The scan is exact within the tenant.
+create or replace function public.search_documents(
+    p_query text, p_embedding_model text, p_embedding jsonb, p_limit int)
+returns table (doc_id uuid, title text, source text, chunk int, heading text, content text, score double precision)
+language sql stable set search_path = public, extensions as $$
+    with question as (
+        select replace(plainto_tsquery('english', p_query)::text, '&', '|')::tsquery as words,
+               p_embedding::text::vector as meaning
+    ), by_meaning as (
+        select c.doc_id, c.chunk, row_number() over (order by c.embedding <=> q.meaning, c.doc_id, c.chunk) as place
+        from document_chunk c, question q
+        where c.embedding_model = p_embedding_model
+        order by place limit 40
+    ), by_words as (
+        select c.doc_id, c.chunk,
+               row_number() over (order by ts_rank_cd(c.words, q.words, 1) desc, c.doc_id, c.chunk) as place
+        from document_chunk c, question q
+        where c.words @@ q.words
+        order by place limit 40
+    )
+    select d.doc_id, d.title, d.source, c.chunk, c.heading, c.content,
+           coalesce(1.0 / (60 + m.place), 0)::double precision + coalesce(1.0 / (60 + w.place), 0)::double precision
+    from by_meaning m full join by_words w using (doc_id, chunk)
+    join document_chunk c using (doc_id, chunk) join documents d using (doc_id)
+    order by 7 desc, d.doc_id, c.chunk limit least(p_limit, 50)
+$$;
+
+-- == 10. Reading =====================================================================================================
+-- With the rights of the caller: row-level security shows each tenant its own. Pages are keyed by id, newest first.
+
+create or replace function public.find_definitions(p_id text default null)
+returns table (id text, version int, name text, deployed_by text, created_at timestamptz)
+language sql stable set search_path = '' as $$
+    select d.id, d.version, d.name, d.deployed_by, d.created_at from public.process_def d
+    where p_id is null or d.id = p_id order by d.id, d.version desc
+$$;
+
+-- p_version null: the newest.
+create or replace function public.get_definition(p_id text, p_version int default null) returns setof public.process_def
+language sql stable set search_path = '' as $$
+    select d.* from public.process_def d where d.id = p_id and (p_version is null or d.version = p_version)
+    order by d.version desc limit 1
+$$;
+
+create or replace function public.get_instance(p_proc_inst_id uuid) returns setof public.bpm_proc_inst
+language sql stable set search_path = '' as $$
+    select i.* from public.bpm_proc_inst i where i.id = p_proc_inst_id
+$$;
+
+create or replace function public.find_instances(
+    p_status public.process_status default null, p_process_definition_id text default null, p_before uuid default null,
+    p_limit int default 50)
+returns table (id uuid, process_definition_id text, process_definition_version int, initiator text,
+               status public.process_status, error text, start_time timestamptz, end_time timestamptz)
+language sql stable set search_path = '' as $$
+    select i.id, i.process_definition_id, i.process_definition_version, i.initiator, i.status, i.error, i.start_time,
+           i.end_time
+    from public.bpm_proc_inst i
+    where (p_status is null or i.status = p_status)
+      and (p_process_definition_id is null or i.process_definition_id = p_process_definition_id)
+      and (p_before is null or i.id < p_before)
+    order by i.id desc limit least(p_limit, 500)
+$$;
+
+create or replace function public.get_task(p_task_id uuid) returns setof public.todolist
+language sql stable set search_path = '' as $$
+    select t.* from public.todolist t where t.task_id = p_task_id
+$$;
+
+create or replace function public.find_tasks(
+    p_proc_inst_id uuid default null, p_status public.task_status default null, p_person text default null,
+    p_before uuid default null, p_limit int default 50)
+returns setof public.todolist
+language sql stable set search_path = '' as $$
+    select t.* from public.todolist t
+    where (p_proc_inst_id is null or t.proc_inst_id = p_proc_inst_id) and (p_status is null or t.status = p_status)
+      and (p_person is null or t.assignee = p_person or t.candidate_groups ? p_person)
+      and (p_before is null or t.task_id < p_before)
+    order by t.task_id desc limit least(p_limit, 500)
+$$;
+
+-- In order of writing, from after p_after on.
+create or replace function public.find_events(
+    p_proc_inst_id uuid default null, p_after bigint default 0, p_limit int default 200)
+returns setof public.events
+language sql stable set search_path = '' as $$
+    select e.* from public.events e
+    where (p_proc_inst_id is null or e.proc_inst_id = p_proc_inst_id) and e.event_id > p_after
+    order by e.event_id limit least(p_limit, 1000)
+$$;
+
+create or replace function public.find_calls(p_proc_inst_id uuid default null, p_task_id uuid default null,
+                                             p_limit int default 200)
+returns setof public.journal
+language sql stable set search_path = '' as $$
+    select j.* from public.journal j
+    where (p_proc_inst_id is null or j.proc_inst_id = p_proc_inst_id) and (p_task_id is null or j.task_id = p_task_id)
+    order by j.call_id limit least(p_limit, 1000)
+$$;
+
+-- What an instance's model and tool calls came to. cost_usd is null when the price of any model is not known.
+create or replace function public.instance_cost(p_proc_inst_id uuid)
+returns table (model_calls bigint, tool_calls bigint, input_tokens bigint, output_tokens bigint, cost_usd numeric)
+language sql stable set search_path = '' as $$
+    select count(*) filter (where j.kind <> 'tool'), count(*) filter (where j.kind = 'tool'),
+           coalesce(sum(j.input_tokens), 0), coalesce(sum(j.output_tokens), 0),
+           case when bool_and(j.cost_usd is not null) is not false then coalesce(sum(j.cost_usd), 0) end
+    from public.journal j where j.proc_inst_id = p_proc_inst_id
+$$;
+
+create or replace function public.find_documents(p_before uuid default null, p_limit int default 50)
+returns table (doc_id uuid, title text, source text, media_type text, characters int, proc_inst_id uuid,
+               created_by text, created_at timestamptz)
+language sql stable set search_path = '' as $$
+    select d.doc_id, d.title, d.source, d.media_type, length(d.content), d.proc_inst_id, d.created_by, d.created_at
+    from public.documents d where p_before is null or d.doc_id < p_before
+    order by d.doc_id desc limit least(p_limit, 500)
+$$;
+
+create or replace function public.get_document(p_doc_id uuid) returns setof public.documents
+language sql stable set search_path = '' as $$
+    select d.* from public.documents d where d.doc_id = p_doc_id
+$$;
+
+create or replace function public.find_agents() returns setof public.agent_profile
+language sql stable set search_path = '' as $$
+    select a.* from public.agent_profile a order by a.agent_id
+$$;
+
+create or replace function public.find_orchestrators() returns setof public.agent_orch
+language sql stable set search_path = '' as $$
+    select o.* from public.agent_orch o order by o.id
+$$;
+
+-- == 11. Dashboards ==================================================================================================
+
+-- One row per queue, over all tenants: numbers only. Counts stop at 1000, because counting a million rows for a
+-- gauge costs more than the claims it watches; the age is the oldest among those rows.
+create or replace function public.queue_depths()
+returns table (queue text, pending_tasks bigint, in_progress_tasks bigint, oldest_pending_seconds double precision)
+language sql stable security definer set search_path = '' set enable_seqscan = off as $$
+    select o.id, p.tasks, r.tasks, coalesce(extract(epoch from kernel.now() - p.oldest), 0)::double precision
+    from public.agent_orch o,
+    lateral (select count(*) as tasks, min(h.created_at) as oldest from (
+        select t.created_at from public.todolist t
+        where t.status = 'PENDING' and t.available_at is null and t.agent_orch = o.id limit 1000) h) p,
+    lateral (select count(*) as tasks from (
+        select from public.todolist t where t.status = 'IN_PROGRESS' and t.agent_orch = o.id limit 1000) h) r
+    order by o.id
+$$;
+
+create or replace function public.find_pods() returns setof public.pod
+language sql stable security definer set search_path = '' as $$
+    select p.* from public.pod p where p.heartbeat_at > kernel.now() - interval '1 day' order by p.started_at
+$$;
+
+create or replace view public.incidents with (security_invoker = true) as
+    select t.tenant_id, t.task_id, t.proc_inst_id, t.process_definition_id, t.activity_id, t.agent_orch, t.attempt,
+           t.error, t.log_tail, t.finished_at
+    from public.todolist t where t.status = 'FAILED';
+
+create or replace view public.instance_overview with (security_invoker = true) as
+    select i.tenant_id, i.process_definition_id, i.process_definition_version, i.status, count(*) as instances,
+           avg(extract(epoch from i.end_time - i.start_time)) as average_seconds
+    from public.bpm_proc_inst i group by 1, 2, 3, 4;
+
+create or replace view public.model_spend with (security_invoker = true) as
+    select j.tenant_id, j.name as model, date_trunc('day', j."timestamp") as day, count(*) as calls,
+           sum(j.input_tokens) as input_tokens, sum(j.output_tokens) as output_tokens, sum(j.cost_usd) as cost_usd
+    from public.journal j where j.kind <> 'tool' group by 1, 2, 3;
+
+-- == 12. Policies and grants =========================================================================================
+-- Every table: row-level security forced; a caller reads the rows of the tenant in its claims and writes nothing but
+-- through the functions above. Their owner, the role that applied this file, is let through by a policy of its own,
+-- so that it needs no right to bypass row-level security.
+
+do $$
+declare
+    v_table text;
+    v_tenant_tables text[] := array['tenants', 'process_def', 'bpm_proc_inst', 'todolist', 'events', 'journal',
+        'notifications', 'documents', 'document_chunk', 'agent_profile'];
+    v_kernel_tables text[] := array['api_key', 'idempotency_key', 'pod'];
+begin
+    foreach v_table in array v_tenant_tables || v_kernel_tables || array['agent_orch'] loop
+        execute format('alter table public.%I enable row level security', v_table);
+        execute format('alter table public.%I force row level security', v_table);
+        execute format('revoke all on public.%I from public, anon, authenticated, fleet_api, fleet_pod', v_table);
+        execute format('drop policy if exists kernel_functions on public.%I', v_table);
+        execute format('create policy kernel_functions on public.%I to %I using (true) with check (true)',
+                       v_table, current_user);
+    end loop;
+    foreach v_table in array v_tenant_tables loop
+        execute format('drop policy if exists own_tenant on public.%I', v_table);
+        execute format('create policy own_tenant on public.%I for select to authenticated, fleet_api, fleet_pod '
+                       'using (tenant_id = (select kernel.tenant_id()))', v_table);
+        execute format('grant select on public.%I to authenticated, fleet_api, fleet_pod', v_table);
+    end loop;
+    drop policy if exists everybody on public.agent_orch;
+    create policy everybody on public.agent_orch for select to authenticated, fleet_api, fleet_pod using (true);
+    grant select on public.agent_orch to authenticated, fleet_api, fleet_pod;
+    revoke all on public.incidents, public.instance_overview, public.model_spend from public, anon;
+    grant select on public.incidents, public.instance_overview, public.model_spend to authenticated, fleet_api;
+    revoke all on schema kernel from public;
+    grant usage on schema kernel to authenticated, fleet_api, fleet_pod;
+    grant usage on schema public, extensions to authenticated, fleet_api, fleet_pod;
+    revoke execute on all functions in schema kernel from public;
+    grant execute on function kernel.claims(), kernel.tenant_id() to authenticated, fleet_api, fleet_pod;
+end $$;
+
+do $$
+declare
+    v_grant record;
+begin
+    for v_grant in
+        select p.oid::regprocedure as signature, g.roles
+        from (values
+            ('create_tenant', ''), ('create_api_key', ''),
+            ('register_pod', 'fleet_pod, service_role'), ('heartbeat_pod', 'fleet_pod, service_role'),
+            ('next_task', 'fleet_pod, service_role'), ('renew_lease', 'fleet_pod, service_role'),
+            ('record_call', 'fleet_pod, service_role'), ('report_progress', 'fleet_pod, service_role'),
+            ('save_task_document', 'fleet_pod, service_role'),
+            ('authenticate_api_key', 'fleet_api, service_role'), ('deploy_definition', 'fleet_api, service_role'),
+            ('start_instance', 'fleet_api, service_role'), ('submit_task', 'fleet_api, service_role'),
+            ('cancel_instance', 'fleet_api, service_role'), ('enqueue_tasks', 'fleet_api, service_role'),
+            ('save_agent', 'fleet_api, service_role'), ('save_document', 'fleet_api, service_role'),
+            ('queue_depths', 'fleet_api, fleet_pod, service_role'), ('find_pods', 'fleet_api, service_role'),
+            ('search_documents', 'authenticated, fleet_api, fleet_pod'),
+            ('find_definitions', 'authenticated, fleet_api'),
+            ('get_definition', 'authenticated, fleet_api, fleet_pod'),
+            ('get_instance', 'authenticated, fleet_api, fleet_pod'), ('find_instances', 'authenticated, fleet_api'),
+            ('get_task', 'authenticated, fleet_api'), ('find_tasks', 'authenticated, fleet_api'),
+            ('find_events', 'authenticated, fleet_api'), ('find_calls', 'authenticated, fleet_api'),
+            ('instance_cost', 'authenticated, fleet_api'), ('find_documents', 'authenticated, fleet_api'),
+            ('get_document', 'authenticated, fleet_api, fleet_pod'), ('find_agents', 'authenticated, fleet_api'),
+            ('find_orchestrators', 'authenticated, fleet_api')
+        ) as g(name, roles)
+        join pg_catalog.pg_proc p on p.proname = g.name and p.pronamespace = 'public'::regnamespace
+    loop
+        execute format('revoke all on function %s from public, anon, authenticated, fleet_api, fleet_pod, service_role',
+                       v_grant.signature);
+        if v_grant.roles <> '' then
+            execute format('grant execute on function %s to %s', v_grant.signature, v_grant.roles);
+        end if;
+    end loop;
+end $$;

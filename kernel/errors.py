@@ -1,0 +1,118 @@
+"""Every error of the house, and how an SQLSTATE becomes one.
+
+    FleetError
+    ├── SettingsInvalid        a setting is missing or wrong; names it and the remedy
+    ├── DatabaseUnavailable    no connection, or it broke: try again later
+    └── Refused                the database refused a transition (init.sql raises PT4xx)
+        ├── Forbidden          PT403
+        ├── NotFound           PT404
+        ├── Conflict           PT409
+        │   ├── LeaseLost          the fencing token is stale: stop working on the task
+        │   └── InstanceChanged    compute the step anew from the instance as it is now
+        ├── InvalidInput       PT422, or a value that the database cannot take (class 22 and 23)
+        └── TooMany            PT429
+
+PostgREST turns SQLSTATE PTxyz into HTTP status xyz; so does the execution API with `http_status`.
+"""
+
+import psycopg
+
+
+class FleetError(Exception):
+    """Base of every error that the house raises on purpose."""
+
+
+class SettingsInvalid(FleetError):
+    """A setting is missing or wrong. The message names the setting, the value and the remedy."""
+
+
+class DatabaseUnavailable(FleetError):
+    """The database could not be reached, or the connection broke in the middle of a call."""
+
+
+class Refused(FleetError):
+    """A transition that the database refused.
+
+    Attributes: `http_status`; `reason`, the machine's word (DETAIL of the SQL error); `remedy` (HINT), may be empty.
+    """
+
+    http_status = 400
+
+    def __init__(self, message: str, reason: str = "", remedy: str = ""):
+        super().__init__(message)
+        self.reason = reason
+        self.remedy = remedy
+
+
+class Forbidden(Refused):
+    """The caller's credentials do not reach that far."""
+
+    http_status = 403
+
+
+class NotFound(Refused):
+    """Nothing of that name exists in the caller's tenant."""
+
+    http_status = 404
+
+
+class Conflict(Refused):
+    """The thing is not in a state that allows this."""
+
+    http_status = 409
+
+
+class LeaseLost(Conflict):
+    """The fencing token is no longer the one of the task's running claim."""
+
+
+class InstanceChanged(Conflict):
+    """The process instance moved on after the step was computed."""
+
+
+class InvalidInput(Refused):
+    """A value that cannot be accepted."""
+
+    http_status = 422
+
+
+class TooMany(Refused):
+    """A limit is reached: try again later."""
+
+    http_status = 429
+
+
+_BY_SQLSTATE: dict[str, type[Refused]] = {
+    "PT403": Forbidden,
+    "PT404": NotFound,
+    "PT409": Conflict,
+    "PT422": InvalidInput,
+    "PT429": TooMany,
+    "42501": Forbidden,
+}
+_BY_REASON: dict[str, type[Refused]] = {"lease_lost": LeaseLost, "instance_changed": InstanceChanged}
+_DATA_EXCEPTION, _CONSTRAINT_VIOLATION = "22", "23"
+
+
+def from_database(error: psycopg.Error) -> Exception:
+    """The error of the house that `error` stands for; `error` itself where it is a defect of ours.
+
+    A broken connection, and a server that is starting or stopping, give DatabaseUnavailable.
+    """
+    sqlstate = error.sqlstate
+    if sqlstate is None:
+        return DatabaseUnavailable(f"the database connection failed: {error}") if _is_connection(error) else error
+    reason = error.diag.message_detail or ""
+    kind = _BY_REASON.get(reason) if sqlstate == "PT409" else None
+    kind = kind or _BY_SQLSTATE.get(sqlstate)
+    if kind is None and sqlstate[:2] in (_DATA_EXCEPTION, _CONSTRAINT_VIOLATION):
+        kind, reason = InvalidInput, sqlstate
+    if kind is not None:
+        return kind(error.diag.message_primary or str(error), reason, error.diag.message_hint or "")
+    if sqlstate[:2] in ("08", "57", "53"):
+        return DatabaseUnavailable(f"the database is not available: {error.diag.message_primary}")
+    return error
+
+
+def _is_connection(error: psycopg.Error) -> bool:
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)

@@ -1,0 +1,18 @@
+"""The kernel as one object: a method for each SQL function."""
+
+from kernel.api_functions import ApiFunctions
+from kernel.pod_functions import PodFunctions
+from kernel.postgres import Row
+from kernel.read_functions import ReadFunctions
+
+
+class Kernel(PodFunctions, ApiFunctions, ReadFunctions):
+    """All functions over one transport. Which of them succeed is decided by the database role, not here."""
+
+    def as_caller(self, claims: Row) -> "Kernel":
+        """The same kernel on behalf of verified `claims` (`tenant_id`, `actor`)."""
+        return Kernel(self.transport, claims)
+
+    def as_tenant(self, tenant_id: str, actor: str) -> "Kernel":
+        """The same kernel within one tenant; `actor` is written to events."""
+        return self.as_caller({"tenant_id": tenant_id, "actor": actor})

@@ -1,0 +1,66 @@
+"""Applies init.sql, and makes what only the database's owner may make: tenants and API keys."""
+
+import hashlib
+import secrets
+from pathlib import Path
+
+import psycopg
+
+from kernel.errors import DatabaseUnavailable, SettingsInvalid
+
+_LOCK = 7_346_101  # one migration at a time; the number only has to be ours
+
+
+def schema_text() -> str:
+    """The text of init.sql, from the installed package or from the checkout."""
+    here = Path(__file__).resolve().parent
+    for path in (here / "init.sql", here.parent / "init.sql"):
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise SettingsInvalid("init.sql is missing from this installation: install process-fleet again")
+
+
+def migrate(database_url: str) -> None:
+    """Apply init.sql in one transaction. Applying it again changes nothing.
+
+    Raises DatabaseUnavailable where no connection can be made, SettingsInvalid where the database lacks pgvector.
+    """
+    with _owner(database_url) as connection, connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+        try:
+            connection.execute(schema_text())  # type: ignore[arg-type]
+        except psycopg.errors.FeatureNotSupported as error:
+            raise SettingsInvalid(
+                f"the database cannot hold ProcessFleet: {error.diag.message_primary}. Install the pgvector extension."
+            ) from None
+
+
+def create_tenant(database_url: str, tenant_id: str, name: str) -> None:
+    """Make a tenant where it does not exist. `tenant_id`: lower-case letters, digits, - and _."""
+    with _owner(database_url) as connection:
+        connection.execute("select * from public.create_tenant(%s, %s)", [tenant_id, name])
+
+
+def create_api_key(database_url: str, tenant_id: str, name: str) -> str:
+    """Make an API key of a tenant and return it; only its hash is stored, so it cannot be read again."""
+    key = "fleet_" + secrets.token_urlsafe(32)
+    store_api_key(database_url, tenant_id, name, key)
+    return key
+
+
+def store_api_key(database_url: str, tenant_id: str, name: str, key: str) -> None:
+    """Let `key` open the API for a tenant; storing it again changes nothing but its name."""
+    with _owner(database_url) as connection:
+        connection.execute("select * from public.create_api_key(%s, %s, %s)", [tenant_id, name, hash_api_key(key)])
+
+
+def hash_api_key(key: str) -> str:
+    """SHA-256 in hex. A slow hash is for passwords people choose; a key has 256 random bits."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _owner(database_url: str) -> psycopg.Connection:
+    try:
+        return psycopg.connect(database_url, autocommit=True, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"cannot connect to the database: {error}") from None

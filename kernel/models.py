@@ -1,0 +1,305 @@
+"""What the database's functions return, as types."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+Json = dict[str, Any]
+
+
+class ProcessStatus(StrEnum):
+    """Status of a process instance."""
+
+    NEW = "NEW"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    ERROR = "ERROR"
+    CANCELLED = "CANCELLED"
+
+
+class TaskStatus(StrEnum):
+    """Status of a task; the picture is at the head of init.sql."""
+
+    TODO = "TODO"
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
+    WAITING = "WAITING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class AgentMode(StrEnum):
+    """Who ends a task: a person alone, a person on an agent's draft, or the agent."""
+
+    NONE = "none"
+    DRAFT = "draft"
+    COMPLETE = "complete"
+
+
+class Record(BaseModel):
+    """Base of all rows: read-only; columns that a newer schema added are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Agent(Record):
+    """A tenant's agent: who the model is told to be, which model it uses and which tools it may."""
+
+    agent_id: str
+    name: str
+    role: str
+    goal: str
+    persona: str
+    model: str | None
+    tools: list[str]
+
+
+class ClaimedTask(Record):
+    """A task in the hands of this pod. `fencing_token` goes with every write about it."""
+
+    tenant_id: str
+    task_id: UUID
+    proc_inst_id: UUID | None
+    process_definition_id: str | None
+    activity_id: str
+    name: str
+    iteration: int
+    engine_token: str | None
+    agent_orch: str
+    agent_id: str | None
+    agent: Agent | None
+    agent_mode: AgentMode
+    instruction: str
+    input: Json
+    output_schema: Json | None
+    attempt: int
+    max_attempts: int
+    timeout_seconds: int
+    fencing_token: int
+    lease_expires_at: datetime
+    created_at: datetime
+    started_at: datetime
+
+
+class Renewal(Record):
+    """Answer to a renewal. `state`: renewed, cancelled or lost."""
+
+    state: str
+    lease_expires_at: datetime | None
+
+
+class Definition(Record):
+    """One version of a process definition."""
+
+    id: str
+    version: int
+    name: str
+    bpmn: str
+    spec: Json
+    deployed_by: str
+    created_at: datetime
+
+
+class DefinitionSummary(Record):
+    """A version without its content. `is_new` is False where deploying found the same BPMN."""
+
+    id: str
+    version: int
+    name: str
+    created_at: datetime
+    deployed_by: str | None = None
+    is_new: bool | None = None
+
+
+class InstanceSummary(Record):
+    """A process instance in a list."""
+
+    id: UUID
+    process_definition_id: str
+    process_definition_version: int
+    initiator: str
+    status: ProcessStatus
+    error: str | None
+    start_time: datetime
+    end_time: datetime | None
+
+
+class Instance(InstanceSummary):
+    """A process instance whole. `state` is the engine's; `revision` is what a step is computed for."""
+
+    variables: Json
+    state: Json
+    revision: int
+
+
+class Task(Record):
+    """A task as a reader sees it."""
+
+    task_id: UUID
+    proc_inst_id: UUID | None
+    process_definition_id: str | None
+    activity_id: str
+    name: str
+    iteration: int
+    engine_token: str | None
+    status: TaskStatus
+    agent_orch: str | None
+    agent_id: str | None
+    agent_mode: AgentMode
+    instruction: str
+    input: Json
+    output_schema: Json | None
+    form: Json | None
+    assignee: str | None
+    candidate_groups: list[str]
+    priority: int
+    attempt: int
+    max_attempts: int
+    available_at: datetime | None
+    draft: Json | None
+    output: Json | None
+    error: str | None
+    log_tail: str | None
+    submitted_by: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Event(Record):
+    """One line of the log of what happened."""
+
+    event_id: int
+    proc_inst_id: UUID | None
+    task_id: UUID | None
+    event_type: str
+    actor: str
+    message: str | None
+    data: Json | None
+    timestamp: datetime
+
+
+class Call(Record):
+    """One model or tool call of the journal."""
+
+    call_id: int
+    proc_inst_id: UUID | None
+    task_id: UUID
+    attempt: int
+    kind: str
+    name: str
+    request: Any
+    response: Any
+    outcome: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None
+    latency_ms: int
+    timestamp: datetime
+
+
+class Cost(Record):
+    """What an instance's calls came to; `cost_usd` is None where the price of a model is not known."""
+
+    model_calls: int
+    tool_calls: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None
+
+
+class Started(Record):
+    """A started instance; `replayed` where an idempotency key had made it before."""
+
+    proc_inst_id: UUID
+    replayed: bool
+
+
+class Submitted(Record):
+    """A submitted task; `replayed` where an idempotency key had submitted it before."""
+
+    task_id: UUID
+    proc_inst_id: UUID | None
+    replayed: bool
+
+
+class DocumentSummary(Record):
+    """A document in a list; `characters` is its length."""
+
+    doc_id: UUID
+    title: str
+    source: str | None
+    media_type: str
+    characters: int
+    proc_inst_id: UUID | None
+    created_by: str
+    created_at: datetime
+
+
+class Document(Record):
+    """A document whole; `sources` are its citations where an agent wrote it."""
+
+    doc_id: UUID
+    title: str
+    source: str | None
+    media_type: str
+    content: str
+    sources: list[Any]
+    proc_inst_id: UUID | None
+    created_by: str
+    created_at: datetime
+
+
+class Passage(Record):
+    """A chunk that a search found; `score` is the sum of reciprocal ranks, at most 2/61."""
+
+    doc_id: UUID
+    title: str
+    source: str | None
+    chunk: int
+    heading: str
+    content: str
+    score: float
+
+
+class Orchestrator(Record):
+    """An orchestrator that some pod has registered."""
+
+    id: str
+    description: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+class Pod(Record):
+    """A pod by its boot."""
+
+    pod_id: UUID
+    name: str
+    serves: list[str]
+    address: str | None
+    status: str
+    started_at: datetime
+    heartbeat_at: datetime
+
+
+class QueueDepth(Record):
+    """Gauges of one queue; counts stop at 1000."""
+
+    queue: str
+    pending_tasks: int
+    in_progress_tasks: int
+    oldest_pending_seconds: float
+
+
+class ApiKey(Record):
+    """Whose key it is."""
+
+    tenant_id: str
+    key_id: UUID
+    name: str

@@ -1,0 +1,173 @@
+"""`call` over psycopg: a single connection for a pod, a pool for the API.
+
+Every function of init.sql is called by name with named arguments and returns a set of rows. The caller's claims are
+set for the transaction of the call, as PostgREST does, so that row-level security sees the tenant.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Any, LiteralString, Protocol, TypeVar, cast
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from kernel.errors import DatabaseUnavailable, from_database
+
+Row = dict[str, Any]
+_T = TypeVar("_T")
+_SET_CLAIMS = "select set_config('request.jwt.claims', %s, true)"
+_STATEMENT_TIMEOUT_MS = 60_000
+
+
+class Transport(Protocol):
+    """What the kernel needs of a database: one method."""
+
+    async def call(self, function: str, claims: Row | None, **args: Any) -> list[Row]:
+        """Call SQL function `function` with arguments `p_<name>`; dicts and lists travel as jsonb.
+
+        Raises the errors of `kernel.errors`.
+        """
+        ...
+
+
+class PostgresConnection:
+    """One connection, opened at the first call and opened again after it broke. Calls take turns on it."""
+
+    def __init__(self, database_url: str, role: str | None = None):
+        self._url = database_url
+        self._role = role
+        self._connection: psycopg.AsyncConnection[DictRow] | None = None
+        self._turn = asyncio.Lock()
+
+    async def call(self, function: str, claims: Row | None, **args: Any) -> list[Row]:
+        """See Transport."""
+        async with self._turn:
+            connection = await self._open()
+            return await _call(connection, function, claims, args)
+
+    async def listen(self, channel: str) -> None:
+        """Subscribe this connection to `channel`; after a DatabaseUnavailable it must be subscribed again."""
+        async with self._turn:
+            connection = await self._open()
+            await _guard(connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel))))
+
+    async def notified(self, timeout_seconds: float) -> list[str]:
+        """Wait for a notification, at most `timeout_seconds`. Returns payloads, empty when none came.
+
+        Cancelling the wait is safe. No other call gets its turn meanwhile.
+        """
+        async with self._turn:
+            connection = await self._open()
+            try:
+                return [n.payload async for n in connection.notifies(timeout=timeout_seconds, stop_after=1)]
+            except psycopg.Error as error:
+                raise from_database(error) from None
+
+    async def close(self) -> None:
+        """Close the connection; a later call opens a new one."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def _open(self) -> psycopg.AsyncConnection[DictRow]:
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            connecting = psycopg.AsyncConnection[DictRow].connect(
+                self._url, **connect_options(self._role), row_factory=dict_row
+            )
+            self._connection = await _guard(connecting)
+        return self._connection
+
+
+class PostgresPool:
+    """Up to `size` connections shared by concurrent requests. Use as `async with`."""
+
+    def __init__(self, database_url: str, role: str | None = None, size: int = 8):
+        self._pool = AsyncConnectionPool(
+            database_url,
+            kwargs={**connect_options(role), "row_factory": dict_row},
+            min_size=1,
+            max_size=size,
+            timeout=10,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+        )
+
+    async def __aenter__(self) -> "PostgresPool":
+        await self._pool.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._pool.close()
+
+    async def call(self, function: str, claims: Row | None, **args: Any) -> list[Row]:
+        """See Transport. Waits at most 10 s for a free connection, then raises DatabaseUnavailable."""
+        async with self._take() as connection:
+            return await _call(connection, function, claims, args)
+
+    @asynccontextmanager
+    async def _take(self) -> AsyncGenerator[psycopg.AsyncConnection[DictRow]]:
+        try:
+            connection = await self._pool.getconn()
+        except PoolTimeout:
+            raise DatabaseUnavailable("the database gave no connection within 10 s") from None
+        try:
+            yield cast("psycopg.AsyncConnection[DictRow]", connection)
+        finally:
+            await self._pool.putconn(connection)
+
+
+def connect_options(role: str | None) -> dict[str, Any]:
+    """Keyword arguments for psycopg's connect: autocommit, time-outs, and the role to take on (None: stay)."""
+    settings = {"statement_timeout": _STATEMENT_TIMEOUT_MS, "idle_in_transaction_session_timeout": 60_000}
+    if role:
+        settings["role"] = role  # type: ignore[assignment]
+    return {
+        "autocommit": True,
+        "connect_timeout": 10,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+    }
+
+
+async def _call(
+    connection: psycopg.AsyncConnection[DictRow], function: str, claims: Row | None, args: Row
+) -> list[Row]:
+    query = _query(function, tuple(args))
+    values = {name: Jsonb(value) if isinstance(value, dict | list) else value for name, value in args.items()}
+    try:
+        if claims is None:
+            cursor = await connection.execute(query, values)
+            return await cursor.fetchall()
+        async with connection.pipeline(), connection.transaction(), connection.cursor() as cursor:
+            await connection.execute(_SET_CLAIMS, [json.dumps(claims)])
+            await cursor.execute(query, values)
+            return await cursor.fetchall()
+    except psycopg.Error as error:
+        raise from_database(error) from None
+
+
+async def _guard(awaitable: Awaitable[_T]) -> _T:
+    try:
+        return await awaitable
+    except (psycopg.Error, OSError) as error:
+        if isinstance(error, OSError):
+            raise DatabaseUnavailable(f"the database connection failed: {error}") from None
+        raise from_database(error) from None
+
+
+@lru_cache(maxsize=256)
+def _query(function: str, names: tuple[str, ...]) -> LiteralString:
+    for word in (function, *names):
+        if not word.isidentifier():
+            raise ValueError(f"not an SQL name: {word!r}")
+    arguments = ", ".join(f"p_{name} => %({name})s" for name in names)
+    return cast("LiteralString", f"select * from public.{function}({arguments})")  # noqa: S608  # checked above

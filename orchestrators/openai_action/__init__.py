@@ -1,0 +1,1 @@
+"""openai-action: one agent that calls tools until it can answer (see __main__.py)."""
