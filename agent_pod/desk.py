@@ -1,0 +1,37 @@
+"""The desk: the one task at hand, and the token by which its orchestrator is known to the two endpoints."""
+
+import secrets
+from dataclasses import dataclass
+
+from kernel.models import ClaimedTask
+
+
+@dataclass(frozen=True)
+class Work:
+    """A claimed task with the token its orchestrator was given; the token is worth nothing after the task."""
+
+    task: ClaimedTask
+    token: str
+
+
+class Desk:
+    """Holds at most one Work."""
+
+    def __init__(self) -> None:
+        self.work: Work | None = None
+
+    def open(self, task: ClaimedTask) -> Work:
+        """Put `task` on the desk with a fresh token."""
+        self.work = Work(task, "task-" + secrets.token_urlsafe(24))
+        return self.work
+
+    def clear(self) -> None:
+        """Nothing is at hand; its token no longer opens anything."""
+        self.work = None
+
+    def find(self, authorization: str | None) -> Work | None:
+        """The work whose token is in the Authorization header, if it is the one at hand."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if self.work is None or scheme.lower() != "bearer":
+            return None
+        return self.work if secrets.compare_digest(token.strip().encode(), self.work.token.encode()) else None

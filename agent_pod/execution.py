@@ -1,0 +1,148 @@
+"""One run of a task: open the desk, hold the lease, run the orchestrator, check its answer, close the desk.
+
+The result is what `next_task` is told about the task, or None where there is nothing to say: the task was cancelled,
+or is somebody else's by now.
+"""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from agent_pod import schema_check
+from agent_pod.answer import Answer, Done, Failed, Stopped
+from agent_pod.desk import Desk, Work
+from agent_pod.keeper import Keeper
+from agent_pod.runners import Runners
+from kernel.functions import Kernel
+from kernel.models import AgentMode, ClaimedTask, Json
+from process_engine import advance
+from process_engine.errors import EngineError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """What an orchestrator is told of its pod: the two endpoints and the default model."""
+
+    model_url: str
+    tools_url: str
+    model: str
+
+
+class Execution:
+    """Runs tasks one at a time. `stop` ends the run at hand from outside."""
+
+    def __init__(self, kernel: Kernel, desk: Desk, keeper: Keeper, runners: Runners, endpoints: Endpoints):
+        self._kernel = kernel
+        self._desk = desk
+        self._keeper = keeper
+        self._runners = runners
+        self._endpoints = endpoints
+        self._stop: asyncio.Future[str] | None = None
+
+    async def run(self, task: ClaimedTask) -> Answer:
+        """Run the orchestrator of `task` and check its answer. Never raises for what user space does."""
+        self._stop = asyncio.get_running_loop().create_future()
+        self._keeper.hold(task, self.stop)
+        work = self._desk.open(task)
+        try:
+            return _checked(task, await self._ask(work, self._stop))
+        finally:
+            self._desk.clear()
+
+    def stop(self, why: str) -> None:
+        """End the run at hand: cancelled, lost or draining. Nothing happens where none is at hand."""
+        if self._stop is not None and not self._stop.done():
+            self._stop.set_result(why)
+
+    async def outcome(self, task: ClaimedTask, answer: Answer) -> Json | None:
+        """What to tell the database about `task` (`p_done` of next_task in init.sql)."""
+        if isinstance(answer, Stopped):
+            return _done(task, "released") if answer.why == "draining" else None
+        if isinstance(answer, Failed):
+            return _failed(task, answer)
+        if task.agent_mode == AgentMode.DRAFT:
+            return _done(task, "draft", output=answer.output)
+        try:
+            kernel = self._kernel.as_tenant(task.tenant_id, f"task:{task.task_id}")
+            step = await advance.step_after(kernel, task, answer.output)
+        except EngineError as failure:
+            return _failed(task, Failed(str(failure), retryable=False, output=answer.output))
+        return _done(task, "done", output=answer.output, step=step)
+
+    async def _ask(self, work: Work, stop: "asyncio.Future[str]") -> Answer:
+        task = work.task
+        try:
+            runner = await self._runners.take(task)
+        except (OSError, LookupError) as error:
+            return Failed(f"the orchestrator cannot be started: {error}", retryable=False)
+        keep = False
+        try:
+            answer = await runner.run(_message(work, self._endpoints), task.timeout_seconds, stop)
+            keep = isinstance(answer, Done) or (isinstance(answer, Failed) and not answer.broken)
+            return answer
+        finally:
+            with contextlib.suppress(OSError):
+                await (self._runners.give_back(task, runner) if keep else runner.close())
+
+
+def _message(work: Work, endpoints: Endpoints) -> dict[str, Any]:
+    task = work.task
+    agent = task.agent
+    return {
+        "type": "task",
+        "task_id": str(task.task_id),
+        "token": work.token,
+        "model_url": endpoints.model_url,
+        "tools_url": endpoints.tools_url,
+        "instruction": task.instruction,
+        "input": task.input,
+        "output_schema": task.output_schema,
+        "agent": {"id": agent.agent_id, **agent.model_dump(exclude={"agent_id"})} if agent else None,
+        "model": (agent.model if agent else None) or endpoints.model,
+        "attempt": task.attempt,
+        "process": {
+            "definition_id": task.process_definition_id,
+            "instance_id": str(task.proc_inst_id),
+            "activity_id": task.activity_id,
+            "activity_name": task.name,
+            "iteration": task.iteration,
+        }
+        if task.proc_inst_id
+        else None,
+    }
+
+
+def _checked(task: ClaimedTask, answer: Answer) -> Answer:
+    if not isinstance(answer, Done) or task.output_schema is None:
+        return answer
+    try:
+        fault = schema_check.fault(task.output_schema, answer.output)
+    except Exception as error:  # the library raises what it likes on a schema with broken references
+        return Failed(f"the output schema cannot be used: {error}", retryable=False, output=answer.output)
+    return Failed(f"the output does not fit the schema: {fault}", output=answer.output) if fault else answer
+
+
+def _failed(task: ClaimedTask, answer: Failed) -> Json:
+    return _done(
+        task,
+        "failed",
+        output=answer.output,
+        reason=answer.reason,
+        retryable=answer.retryable,
+        log_tail=answer.log_tail,
+    )
+
+
+def _done(task: ClaimedTask, outcome: str, **more: Any) -> Json:
+    return {
+        "tenant_id": task.tenant_id,
+        "task_id": str(task.task_id),
+        "proc_inst_id": str(task.proc_inst_id) if task.proc_inst_id else None,
+        "fencing_token": task.fencing_token,
+        "outcome": outcome,
+        **more,
+    }

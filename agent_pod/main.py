@@ -1,0 +1,109 @@
+"""Puts a pod together and runs it until SIGTERM or SIGINT."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable
+from uuid import uuid4
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from agent_pod.call_record import CallRecorder
+from agent_pod.desk import Desk
+from agent_pod.execution import Endpoints, Execution
+from agent_pod.health import health_app
+from agent_pod.keeper import Keeper
+from agent_pod.metrics import PodMetrics
+from agent_pod.model_gateway import ModelGateway, open_upstream
+from agent_pod.pod import Pod
+from agent_pod.prices import Prices
+from agent_pod.registry import read_orchestrators
+from agent_pod.runner import Limits
+from agent_pod.runners import Runners
+from agent_pod.servers import LoopServer
+from agent_pod.settings import PodSettings
+from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
+from agent_pod.tools import DocumentTools
+from kernel.functions import Kernel
+from kernel.postgres import PostgresConnection
+from knowledge.embed import Embedder
+
+logger = logging.getLogger(__name__)
+
+
+async def serve(settings: PodSettings) -> None:
+    """Run a pod until it is told to stop; then it lets its task finish, or hands it back, and returns."""
+    pod_id = uuid4()
+    declarations = read_orchestrators(settings.fleet_orchestrators, settings.fleet_serves)
+    database_url = settings.database_url.get_secret_value()
+    api_key = settings.openai_api_key.get_secret_value()
+    desk, metrics = Desk(), PodMetrics()
+    connection = PostgresConnection(database_url, "fleet_pod")
+    kernel = Kernel(connection)
+    recorder = CallRecorder(kernel, Prices.read(settings.fleet_model_prices), metrics)
+    embedder = Embedder(settings.openai_base_url, api_key, settings.fleet_embedding_model)
+    limits = Limits(settings.fleet_output_mb << 20, settings.fleet_runner_processes, settings.fleet_runner_user)
+    runners = Runners(declarations, limits, settings.fleet_warm_runners)
+    keeper = Keeper(database_url, pod_id, settings.fleet_lease_seconds)
+
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(connection.close)
+        stack.push_async_callback(embedder.aclose)
+        stack.push_async_callback(runners.close)
+        upstream = await stack.enter_async_context(open_upstream(settings.openai_base_url, api_key))
+        tools = ToolGateway(desk, DocumentTools(kernel, embedder, settings.fleet_embedding_model).all(), recorder)
+        await stack.enter_async_context(tools.app.router.lifespan_context(tools.app))
+        gateway = Starlette(
+            routes=[
+                *ModelGateway(desk, upstream, recorder).routes,
+                Mount("/", OnlyTheTaskAtHand(tools.app, desk)),
+            ]
+        )
+        endpoints = await stack.enter_async_context(LoopServer(gateway, "127.0.0.1", settings.fleet_gateway_port))
+        execution = Execution(
+            kernel,
+            desk,
+            keeper,
+            runners,
+            Endpoints(f"{endpoints.url}/v1", f"{endpoints.url}/mcp", settings.fleet_model),
+        )
+        pod = Pod(
+            pod_id,
+            list(declarations),
+            connection,
+            execution,
+            keeper,
+            metrics,
+            settings.fleet_lease_seconds,
+            settings.fleet_idle_poll_seconds,
+        )
+        health = await stack.enter_async_context(
+            LoopServer(health_app(pod, metrics), settings.fleet_health_host, settings.fleet_health_port)
+        )
+        serves = [{"id": d.name, "description": d.description} for d in declarations.values()]
+        await kernel.register_pod(pod_id, settings.fleet_pod_name, serves, health.url)
+        keeper.start()
+        stopping = _drain_on_signals(pod, execution, keeper, settings.fleet_drain_seconds)
+        logger.info("pod %s (%s) serves %s", settings.fleet_pod_name, pod_id, ", ".join(declarations))
+        try:
+            await pod.run()
+        finally:
+            stopping()
+            await asyncio.to_thread(keeper.stop)
+            await kernel.heartbeat_pod(pod_id, "STOPPED")
+
+
+def _drain_on_signals(pod: Pod, execution: Execution, keeper: Keeper, drain_seconds: float) -> Callable[[], object]:
+    """On SIGTERM or SIGINT: claim no more, and hand the task back when it has not ended in time."""
+    loop = asyncio.get_running_loop()
+
+    def drain() -> None:
+        keeper.pod_status = "DRAINING"
+        pod.drain()
+        loop.call_later(drain_seconds, execution.stop, "draining")
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, drain)
+    return lambda: [loop.remove_signal_handler(number) for number in (signal.SIGTERM, signal.SIGINT)]

@@ -1,0 +1,155 @@
+"""The loop of a pod: end the last task and claim the next in one call; run it; again.
+
+An idle pod listens for the queue's wake-up and polls besides, at pauses that grow from 60 ms (a throttled wake-up may
+hide a task that came just after it) to the longest pause, with jitter so that a fleet does not poll in step.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from datetime import UTC, datetime
+from uuid import UUID
+
+from agent_pod.answer import Answer, Done, Failed, Stopped
+from agent_pod.execution import Execution
+from agent_pod.keeper import Keeper
+from agent_pod.metrics import PodMetrics
+from kernel.errors import DatabaseUnavailable, InstanceChanged, LeaseLost, Refused
+from kernel.functions import Kernel
+from kernel.models import ClaimedTask
+from kernel.postgres import PostgresConnection
+
+logger = logging.getLogger(__name__)
+_FIRST_PAUSE_SECONDS = 0.06
+
+
+class Pod:
+    """One pod. `run` returns after `drain`, when the task at hand is ended or handed back."""
+
+    def __init__(
+        self,
+        pod_id: UUID,
+        queues: list[str],
+        connection: PostgresConnection,
+        execution: Execution,
+        keeper: Keeper,
+        metrics: PodMetrics,
+        lease_seconds: int,
+        idle_poll_seconds: float,
+    ):
+        self._pod_id = pod_id
+        self._queues = queues
+        self._connection = connection
+        self._kernel = Kernel(connection)
+        self._execution = execution
+        self._keeper = keeper
+        self._metrics = metrics
+        metrics.busy.set_function(lambda: self.busy)
+        self._lease_seconds = lease_seconds
+        self._longest_pause = idle_poll_seconds
+        self._pause = _FIRST_PAUSE_SECONDS
+        self._draining = asyncio.Event()
+        self._listening = False
+        self.busy = False
+        self.last_round_trip = time.monotonic()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the pod takes tasks."""
+        return not self._draining.is_set()
+
+    def drain(self) -> None:
+        """Claim nothing more."""
+        self._draining.set()
+
+    async def run(self) -> None:
+        """Work until drained."""
+        ended: tuple[ClaimedTask, Answer] | None = None
+        while ended or not self._draining.is_set():
+            try:
+                task = await self._next(ended)
+            except DatabaseUnavailable as error:
+                logger.warning("the database is away: %s", error)
+                self._listening = False
+                await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311  # jitter, not a secret
+                continue
+            ended = None
+            if task is None:
+                await self._idle()
+                continue
+            self._pause = _FIRST_PAUSE_SECONDS
+            ended = (task, await self._work(task))
+
+    async def _next(self, ended: tuple[ClaimedTask, Answer] | None) -> ClaimedTask | None:
+        """End the last task and claim the next; a stale end is dropped, a step that came too late computed again."""
+        queues = [] if self._draining.is_set() else self._queues
+        while True:
+            try:
+                done = await self._execution.outcome(*ended) if ended else None
+                task = await self._kernel.next_task(self._pod_id, queues, self._lease_seconds, done)
+            except InstanceChanged:
+                continue
+            except LeaseLost:
+                self._metrics.lease_lost.inc()
+                logger.warning("a finished task was refused: its lease was lost")
+                ended = None
+                continue
+            except Refused as refusal:
+                if ended is None:
+                    raise
+                ended = (ended[0], Failed(f"the result was refused: {refusal}", retryable=False))
+                continue
+            finally:
+                self.last_round_trip = time.monotonic()
+            if ended:
+                self._keeper.release()
+                self._count(*ended)
+            return task
+
+    async def _work(self, task: ClaimedTask) -> Answer:
+        logger.info("claimed task %s (%s, attempt %s)", task.task_id, task.activity_id, task.attempt)
+        self.busy = True
+        try:
+            return await self._execution.run(task)
+        finally:
+            self.busy = False
+
+    async def _idle(self) -> None:
+        """Wait for a wake-up, a stop or the next poll."""
+        if not self._listening:
+            await self._listen()
+        pause = self._pause * random.uniform(0.8, 1.2)  # noqa: S311  # jitter, not a secret
+        self._pause = min(self._pause * 2, self._longest_pause)
+        waiting = asyncio.ensure_future(self._connection.notified(pause))
+        stopping = asyncio.ensure_future(self._draining.wait())
+        await asyncio.wait([waiting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        try:
+            if await waiting:
+                self._pause = _FIRST_PAUSE_SECONDS
+        except DatabaseUnavailable as error:
+            logger.warning("lost the connection while idle: %s", error)
+            self._listening = False
+
+    async def _listen(self) -> None:
+        try:
+            await self._connection.listen("fleet_tasks")
+            self._listening = True
+        except DatabaseUnavailable:
+            await asyncio.sleep(_FIRST_PAUSE_SECONDS)
+
+    def _count(self, task: ClaimedTask, answer: Answer) -> None:
+        if isinstance(answer, Stopped):
+            name = answer.why
+            if name == "lost":
+                self._metrics.lease_lost.inc()
+        else:
+            name = "done" if isinstance(answer, Done) else "failed"
+        self._metrics.task_outcomes.labels(task.agent_orch, name).inc()
+        self._metrics.task_wait_seconds.labels(task.agent_orch).observe(
+            (task.started_at - task.created_at).total_seconds()
+        )
+        self._metrics.task_run_seconds.labels(task.agent_orch).observe(
+            max((datetime.now(UTC) - task.started_at).total_seconds(), 0)
+        )

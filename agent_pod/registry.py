@@ -1,0 +1,57 @@
+"""The orchestrators a pod can run: one YAML declaration each, read without importing user space."""
+
+import sys
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kernel.errors import SettingsInvalid
+
+
+class OrchestratorDeclaration(BaseModel):
+    """`name` is the queue. `command` starts the child process: {python} stands for the pod's interpreter, {here} for
+    the folder of the declaration.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    description: str
+    command: list[str] = Field(min_length=1)
+    memory_mb: int = Field(1024, ge=16)
+    folder: Path
+
+    @property
+    def argv(self) -> list[str]:
+        """The command with its placeholders filled in."""
+        return [word.replace("{python}", sys.executable).replace("{here}", str(self.folder)) for word in self.command]
+
+
+def read_orchestrators(folder: Path, serves: list[str]) -> dict[str, OrchestratorDeclaration]:
+    """Declarations in `folder` by name; only those named in `serves`, unless it is empty.
+
+    Raises SettingsInvalid that names the file or the missing orchestrator.
+    """
+    found: dict[str, OrchestratorDeclaration] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        declaration = _read(path)
+        if declaration.name in found:
+            raise SettingsInvalid(f"{path}: orchestrator {declaration.name!r} is declared twice. Rename one.")
+        found[declaration.name] = declaration
+    missing = sorted(set(serves) - set(found))
+    if missing or not found:
+        known = ", ".join(found) or "none"
+        raise SettingsInvalid(
+            f"FLEET_SERVES: {missing or 'nothing'} cannot be served; {folder} declares {known}. "
+            "Name declared orchestrators, or set FLEET_ORCHESTRATORS to their folder."
+        )
+    return {name: found[name] for name in serves} if serves else found
+
+
+def _read(path: Path) -> OrchestratorDeclaration:
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return OrchestratorDeclaration.model_validate({**given, "folder": path.resolve().parent})
+    except (yaml.YAMLError, TypeError, ValidationError) as error:
+        raise SettingsInvalid(f"{path} is no orchestrator declaration: {error}") from None

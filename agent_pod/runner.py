@@ -1,0 +1,175 @@
+"""A child process that runs one orchestrator, task after task, for one tenant and agent.
+
+Tasks go in on stdin and answers come back on a pipe of their own, one JSON object per line; stdout and stderr are only
+log. The child is killed with everything it started when it overstays, over-eats, floods, or when the pod loses the
+task.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent_pod import process_tree
+from agent_pod.answer import Answer, Failed, Stopped, read_answer
+from agent_pod.log_tail import LogTail
+from agent_pod.registry import OrchestratorDeclaration
+
+_LONGEST_ANSWER = 16 * 1024 * 1024
+_WATCH_SECONDS = 0.5
+_LAUNCH = str(Path(__file__).with_name("launch.py"))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one orchestrator may use: printed bytes per task, processes, and the user it runs as (None: the pod's)."""
+
+    output_bytes: int
+    processes: int
+    user: str | None
+
+
+class Runner:
+    """One child process. Use `start`, then `run` for each task, then `close`."""
+
+    def __init__(self, declaration: OrchestratorDeclaration, limits: Limits):
+        self.declaration = declaration
+        self._limits = limits
+        self._cookie = uuid.uuid4().hex
+        self._log = LogTail()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take a task."""
+        return self._process.returncode is None
+
+    async def start(self) -> None:
+        """Start the child. Raises OSError where even the launcher cannot start."""
+        self._home = Path(tempfile.mkdtemp(prefix="fleet-run-"))
+        read_end, write_end = os.pipe()
+        try:
+            if self._limits.user:
+                shutil.chown(self._home, self._limits.user)
+            memory, user = str(self.declaration.memory_mb), self._limits.user or "-"
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-S", _LAUNCH, memory, user, *self.declaration.argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                env=self._environment(write_end),
+                cwd=self._home,
+                pass_fds=[write_end],
+                start_new_session=True,
+            )  # fmt: skip
+        finally:
+            os.close(write_end)
+        self._answers = asyncio.StreamReader(limit=_LONGEST_ANSWER)
+        self._channel, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(self._answers), os.fdopen(read_end, "rb", buffering=0)
+        )
+        self._draining = asyncio.create_task(self._drain())
+
+    async def run(self, message: dict[str, Any], timeout_seconds: float, stop: "asyncio.Future[str]") -> Answer:
+        """Give the child a task and wait for its answer.
+
+        `message` is the task as orchestrators/README.md has it. `stop` ends the wait with Stopped(its result).
+        """
+        self._log.reset()
+        answer = asyncio.create_task(self._ask(message))
+        violation = asyncio.create_task(self._watch())
+        try:
+            await asyncio.wait([answer, violation, stop], timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return answer.result()
+            if stop.done():
+                return Stopped(stop.result())
+            if violation.done():
+                return self._failed(violation.result())
+            return self._failed(f"timed out: no answer within {timeout_seconds:g} s")
+        finally:
+            for waiting in (answer, violation):
+                waiting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await waiting
+
+    async def close(self) -> None:
+        """Kill the child with everything it started, and remove its directory."""
+        process_tree.kill(self._process.pid, self._cookie)
+        await self._process.wait()
+        self._channel.close()
+        self._draining.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._draining
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    async def _ask(self, message: dict[str, Any]) -> Answer:
+        assert self._process.stdin is not None
+        with contextlib.suppress(ConnectionError):
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            await self._process.stdin.drain()
+        try:
+            line = await self._answers.readline()
+        except ValueError:
+            return self._failed(f"the orchestrator's answer is longer than {_LONGEST_ANSWER} bytes")
+        if line.endswith(b"\n"):
+            return read_answer(line, message["task_id"], self._log.text)
+        return await self._crashed()
+
+    async def _crashed(self) -> Failed:
+        try:
+            code = await asyncio.wait_for(self._process.wait(), timeout=2)
+        except TimeoutError:
+            return self._failed("the orchestrator closed its answer channel without an answer")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._draining), timeout=1)
+        how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
+        said = f": {self._log.last_line}" if self._log.last_line else ""
+        return self._failed(f"the orchestrator {how} before it answered{said}")
+
+    async def _watch(self) -> str:
+        """Returns what limit was passed, when one is."""
+        most_memory = self.declaration.memory_mb * 1024 * 1024
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            if self._log.written > self._limits.output_bytes:
+                return f"flooded its log: more than {self._limits.output_bytes} bytes in one task"
+            used = process_tree.usage(self._process.pid)
+            if used.memory > most_memory:
+                return f"out of memory: more than {self.declaration.memory_mb} MB"
+            if used.processes > self._limits.processes:
+                return f"forked too much: more than {self._limits.processes} processes"
+
+    async def _drain(self) -> None:
+        assert self._process.stdout is not None
+        while data := await self._process.stdout.read(65_536):
+            self._log.add(data)
+
+    def _import_path(self) -> Path:
+        # Holds `orchestrators` alone: next to the pod's own packages, an orchestrator with an environment of its own
+        # would import the pod's versions of everything.
+        path = self._home / "path"
+        path.mkdir()
+        (path / "orchestrators").symlink_to(self.declaration.folder, target_is_directory=True)
+        return path
+
+    def _failed(self, reason: str) -> Failed:
+        return Failed(reason, True, self._log.text)
+
+    def _environment(self, result_fd: int) -> dict[str, str]:
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self._home),
+            "TMPDIR": str(self._home),
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(self._import_path()),
+            "PYTHONUNBUFFERED": "1",
+            "FLEET_RESULT_FD": str(result_fd),
+            process_tree.COOKIE: self._cookie,
+        }

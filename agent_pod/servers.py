@@ -1,0 +1,34 @@
+"""Small HTTP servers within the pod's event loop."""
+
+import asyncio
+import socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+class LoopServer:
+    """Serves `app` on host and port (0: any) within the running loop. Use as `async with`; then `url` is set."""
+
+    def __init__(self, app: ASGIApp, host: str, port: int):
+        self._socket = socket.create_server((host, port), backlog=128)
+        host, port = self._socket.getsockname()[:2]
+        self.url = f"http://{host}:{port}"
+        self._server = _NoSignals(
+            uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+        )
+
+    async def __aenter__(self) -> "LoopServer":
+        self._task = asyncio.create_task(self._server.serve([self._socket]))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        await self._task
+        self._socket.close()
+
+
+class _NoSignals(uvicorn.Server):
+    # The pod has signal handlers of its own: a SIGTERM drains, it does not close the endpoints of the task at hand.
+    def install_signal_handlers(self) -> None:
+        pass

@@ -1,0 +1,33 @@
+"""Settings of an agent pod."""
+
+import socket
+from pathlib import Path
+
+from pydantic import Field
+
+from kernel.settings import Settings
+
+
+class PodSettings(Settings):
+    """From environment variables of the same names (upper case)."""
+
+    fleet_pod_name: str = Field(default_factory=socket.gethostname, description="name of the pod; may repeat")
+    fleet_orchestrators: Path = Field(
+        Path(__file__).resolve().parent.parent / "orchestrators", description="folder of orchestrator declarations"
+    )
+    fleet_serves: list[str] = Field(default=[], description="orchestrators this pod runs, as a JSON list; []: all")
+    fleet_lease_seconds: int = Field(30, ge=3, le=3600, description="length of a lease; renewed at a third of it")
+    fleet_idle_poll_seconds: float = Field(2.0, gt=0, le=60, description="longest pause between polls of an idle pod")
+    fleet_drain_seconds: float = Field(
+        60.0, ge=0, le=86_400, description="how long a stopping pod lets its task finish before handing it back"
+    )
+    fleet_warm_runners: int = Field(4, ge=1, le=64, description="idle child processes kept for the next task")
+    fleet_runner_user: str | None = Field(None, description="system user of child processes, for a pod that is root")
+    fleet_output_mb: int = Field(64, ge=1, le=4096, description="most that a child may print in one task")
+    fleet_runner_processes: int = Field(256, ge=1, le=10_000, description="most processes of one orchestrator")
+    fleet_model_prices: Path = Field(
+        Path(__file__).resolve().parent / "model_prices.yaml", description="USD per million tokens, by model"
+    )
+    fleet_gateway_port: int = Field(0, ge=0, le=65_535, description="loopback port of the two endpoints; 0: any")
+    fleet_health_host: str = Field("127.0.0.1", description="address of health and metrics")
+    fleet_health_port: int = Field(0, ge=0, le=65_535, description="port of health and metrics; 0: any")

@@ -1,0 +1,110 @@
+"""The tool endpoint of orchestrators: MCP over streamable HTTP, without sessions, so that every call stands alone.
+
+Each call is checked against the token of the task at hand and the agent's list of tools, run, and written to the
+journal before its result is handed over.
+"""
+
+import json
+import logging
+import time
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agent_pod.call_record import CallRecorder
+from agent_pod.desk import Desk, Work
+from agent_pod.tools import Tool, ToolRefused
+from kernel.errors import FleetError, LeaseLost
+
+logger = logging.getLogger(__name__)
+
+
+class ToolGateway:
+    """MCP server at /mcp. Mount `app`; run it within `app.router.lifespan_context`."""
+
+    def __init__(self, desk: Desk, tools: list[Tool], recorder: CallRecorder):
+        self._desk = desk
+        self._tools = {tool.name: tool for tool in tools}
+        self._recorder = recorder
+        self._server: Server[Any] = Server("processfleet", on_list_tools=self._list, on_call_tool=self._call)
+        self.app: Starlette = self._server.streamable_http_app(
+            json_response=True, stateless_http=True, max_request_body_size=32 * 1024 * 1024
+        )
+
+    async def _list(
+        self, context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        return types.ListToolsResult(
+            tools=[
+                types.Tool(
+                    name=tool.name,
+                    description=tool.description,
+                    input_schema=tool.input_schema,
+                    annotations=types.ToolAnnotations(idempotent_hint=tool.idempotent),
+                )
+                for tool in self._allowed(self._work(context))
+            ]
+        )
+
+    async def _call(
+        self, context: ServerRequestContext[Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        started = time.monotonic()
+        work = self._work(context)
+        arguments = params.arguments or {}
+        try:
+            result, ok = await self._run(work, params.name, arguments), True
+        except (ToolRefused, FleetError) as refusal:
+            if isinstance(refusal, LeaseLost):
+                raise
+            result, ok = {"error": str(refusal)}, False
+        except Exception as defect:
+            logger.exception("tool %s failed", params.name)
+            result, ok = {"error": f"the tool failed: {type(defect).__name__}"}, False
+        await self._recorder.tool(work, params.name, arguments, result, ok, started)
+        text = result["error"] if not ok else json.dumps(result, ensure_ascii=False)
+        return types.CallToolResult(
+            content=[types.TextContent(type="text", text=text)],
+            structured_content=result if ok else None,
+            is_error=not ok,
+        )
+
+    async def _run(self, work: Work, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        allowed = {tool.name: tool for tool in self._allowed(work)}
+        if name not in allowed:
+            raise ToolRefused(f"There is no tool {name!r} for this task. It has: {', '.join(allowed)}.")
+        return await allowed[name](work.task, arguments)
+
+    def _allowed(self, work: Work) -> list[Tool]:
+        named = work.task.agent.tools if work.task.agent else []
+        return [tool for tool in self._tools.values() if not named or tool.name in named]
+
+    def _work(self, context: ServerRequestContext[Any]) -> Work:
+        work = self._desk.find(context.request.headers.get("authorization")) if context.request else None
+        if work is None:
+            raise LeaseLost("The token is not that of the task at hand.", "lease_lost")
+        return work
+
+
+class OnlyTheTaskAtHand:
+    """ASGI middleware: 401 for every request that does not carry the token of the task at hand (RFC 6750)."""
+
+    def __init__(self, app: ASGIApp, desk: Desk):
+        self._app = app
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on or refuse."""
+        headers = dict(scope.get("headers", []))
+        if scope["type"] == "http" and self._desk.find(headers.get(b"authorization", b"").decode("latin-1")) is None:
+            refusal = JSONResponse(
+                {"error": "The token is not that of the task at hand."}, 401, {"WWW-Authenticate": "Bearer"}
+            )
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)

@@ -1,0 +1,89 @@
+"""Commands that start programs: up, api, pod, migrate."""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent_pod.settings import PodSettings
+from fleet.connection import DEFAULT_DATA, connection_path
+from fleet.console import err, out
+from fleet.fleet_tree import TENANT, FleetTree, check_data
+from kernel.migrate import create_api_key, create_tenant, migrate
+from kernel.settings import Settings, read_settings
+
+Data = Annotated[Path, typer.Option(help="Folder of the fleet: database, logs, connection.json.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this room's commands."""
+    app.command()(up)
+    app.command()(api)
+    app.command()(pod)
+    app.command(name="migrate")(migrate_database)
+    app.command(name="create-key")(create_key)
+
+
+def up(
+    data: Data = DEFAULT_DATA,
+    port: Annotated[int, typer.Option(help="Port of the API; 0 takes a free one.")] = 8700,
+    pods: Annotated[int, typer.Option(min=1, max=64, help="Number of agent pods.")] = 2,
+) -> None:
+    """Run a whole fleet here: database, API and pods, until Ctrl-C. Prints `ready` when it takes work."""
+    check_data(data)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with FleetTree(data, port, pods) as tree:
+        out.print(f"ready {tree.connection.api_url} (key in {connection_path(data)})", highlight=False, soft_wrap=True)
+        while not stop.wait(1.0):
+            for name in tree.keep_up():
+                err.print(f"{name} had died and was started again; see {tree.data / 'logs'}")
+
+
+def api(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Run the execution API. Settings come from the environment; see docs/settings.md."""
+    from execution_api.main import serve  # noqa: PLC0415  # each program pays only for its own imports
+    from execution_api.settings import ApiSettings  # noqa: PLC0415
+
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    serve(read_settings(ApiSettings, **given))
+
+
+def pod() -> None:
+    """Run an agent pod. Settings come from the environment; see docs/settings.md."""
+    from agent_pod.main import serve  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("mcp").setLevel(logging.WARNING)
+    settings = read_settings(PodSettings)
+    if os.geteuid() == 0 and settings.fleet_runner_user is None:
+        logging.getLogger(__name__).warning("orchestrators run as root; set FLEET_RUNNER_USER to an ordinary user")
+    asyncio.run(serve(settings))
+
+
+def migrate_database() -> None:
+    """Apply init.sql to the database of DATABASE_URL. Applying it again changes nothing."""
+    migrate(read_settings(Settings).database_url.get_secret_value())
+    out.print("migrated")
+
+
+def create_key(
+    tenant: Annotated[
+        str, typer.Option(help="Tenant that the key opens; it is made where it does not exist.")
+    ] = TENANT,
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "cli",
+) -> None:
+    """Make an API key in the database of DATABASE_URL, and print it. It cannot be shown again."""
+    database_url = read_settings(Settings).database_url.get_secret_value()
+    create_tenant(database_url, tenant, tenant)
+    out.print(create_api_key(database_url, tenant, name), highlight=False)
