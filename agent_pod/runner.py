@@ -19,10 +19,10 @@ from typing import Any
 
 from agent_pod import process_tree
 from agent_pod.answer import Answer, Failed, Stopped, read_answer
+from agent_pod.child_process import ChildProcess
 from agent_pod.log_tail import LogTail
 from agent_pod.registry import OrchestratorDeclaration
 
-_LONGEST_ANSWER = 16 * 1024 * 1024
 _WATCH_SECONDS = 0.5
 _LAUNCH = str(Path(__file__).with_name("launch.py"))
 
@@ -48,33 +48,16 @@ class Runner:
     @property
     def alive(self) -> bool:
         """Whether it can take a task."""
-        return self._process.returncode is None
+        return self._child.returncode is None
 
     async def start(self) -> None:
         """Start the child. Raises OSError where even the launcher cannot start."""
         self._home = Path(tempfile.mkdtemp(prefix="fleet-run-"))
-        read_end, write_end = os.pipe()
-        try:
-            if self._limits.user:
-                shutil.chown(self._home, self._limits.user)
-            memory, user = str(self.declaration.memory_mb), self._limits.user or "-"
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-S", _LAUNCH, memory, user, *self.declaration.argv,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                env=self._environment(write_end),
-                cwd=self._home,
-                pass_fds=[write_end],
-                start_new_session=True,
-            )  # fmt: skip
-        finally:
-            os.close(write_end)
-        self._answers = asyncio.StreamReader(limit=_LONGEST_ANSWER)
-        self._channel, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(self._answers), os.fdopen(read_end, "rb", buffering=0)
-        )
-        self._draining = asyncio.create_task(self._drain())
+        if self._limits.user:
+            shutil.chown(self._home, self._limits.user)
+        memory, user = str(self.declaration.memory_mb), self._limits.user or "-"
+        argv = [sys.executable, "-I", "-S", _LAUNCH, memory, user, *self.declaration.argv]
+        self._child = await ChildProcess.start(argv, self._environment(), self._home, self._log.add)
 
     async def run(self, message: dict[str, Any], timeout_seconds: float, stop: "asyncio.Future[str]") -> Answer:
         """Give the child a task and wait for its answer.
@@ -101,34 +84,25 @@ class Runner:
 
     async def close(self) -> None:
         """Kill the child with everything it started, and remove its directory."""
-        process_tree.kill(self._process.pid, self._cookie)
-        await self._process.wait()
-        self._channel.close()
-        self._draining.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._draining
+        process_tree.kill(self._child.pid, self._cookie)
+        await self._child.close()
         shutil.rmtree(self._home, ignore_errors=True)
 
     async def _ask(self, message: dict[str, Any]) -> Answer:
-        assert self._process.stdin is not None
-        with contextlib.suppress(ConnectionError):
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            await self._process.stdin.drain()
+        self._child.send(json.dumps(message).encode() + b"\n")
         try:
-            line = await self._answers.readline()
+            line = await self._child.answers.readline()
         except ValueError:
-            return self._failed(f"the orchestrator's answer is longer than {_LONGEST_ANSWER} bytes")
+            return self._failed(f"the orchestrator's answer is longer than {self._child.longest_answer} bytes")
         if line.endswith(b"\n"):
             return read_answer(line, message["task_id"], self._log.text)
         return await self._crashed()
 
     async def _crashed(self) -> Failed:
-        try:
-            code = await asyncio.wait_for(self._process.wait(), timeout=2)
-        except TimeoutError:
+        code = await self._child.wait(timeout_seconds=2)
+        if code is None:
             return self._failed("the orchestrator closed its answer channel without an answer")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._draining), timeout=1)
+        await self._child.log_end(timeout_seconds=1)
         how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
         said = f": {self._log.last_line}" if self._log.last_line else ""
         return self._failed(f"the orchestrator {how} before it answered{said}")
@@ -140,16 +114,11 @@ class Runner:
             await asyncio.sleep(_WATCH_SECONDS)
             if self._log.written > self._limits.output_bytes:
                 return f"flooded its log: more than {self._limits.output_bytes} bytes in one task"
-            used = process_tree.usage(self._process.pid)
+            used = process_tree.usage(self._child.pid)
             if used.memory > most_memory:
                 return f"out of memory: more than {self.declaration.memory_mb} MB"
             if used.processes > self._limits.processes:
                 return f"forked too much: more than {self._limits.processes} processes"
-
-    async def _drain(self) -> None:
-        assert self._process.stdout is not None
-        while data := await self._process.stdout.read(65_536):
-            self._log.add(data)
 
     def _import_path(self) -> Path:
         # Holds `orchestrators` alone: next to the pod's own packages, an orchestrator with an environment of its own
@@ -162,7 +131,7 @@ class Runner:
     def _failed(self, reason: str) -> Failed:
         return Failed(reason, True, self._log.text)
 
-    def _environment(self, result_fd: int) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self._home),
@@ -170,6 +139,5 @@ class Runner:
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(self._import_path()),
             "PYTHONUNBUFFERED": "1",
-            "FLEET_RESULT_FD": str(result_fd),
             process_tree.COOKIE: self._cookie,
         }
