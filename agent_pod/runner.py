@@ -25,6 +25,7 @@ from agent_pod.registry import OrchestratorDeclaration
 
 _WATCH_SECONDS = 0.5
 _LAUNCH = str(Path(__file__).with_name("launch.py"))
+_KIT = Path(__file__).resolve().parent.parent / "orchestrators"
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Runner:
         # would import the pod's versions of everything.
         path = self._home / "path"
         path.mkdir()
-        (path / "orchestrators").symlink_to(self.declaration.folder, target_is_directory=True)
+        (path / "orchestrators").symlink_to(_KIT, target_is_directory=True)
         return path
 
     def _failed(self, reason: str) -> Failed:

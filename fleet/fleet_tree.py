@@ -6,7 +6,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,15 +26,16 @@ _START_SECONDS = 60
 class FleetTree:
     """Use as `with`. On entering everything is up; on leaving nothing of it runs any more.
 
-    With DATABASE_URL and OPENAI_API_KEY in the environment their database and model are used; else an embedded
+    With DATABASE_URL and OPENAI_API_KEY in `environment` their database and model are used; else an embedded
     PostgreSQL in `data`, and the offline model. `connection` tells where the API is.
     """
 
-    def __init__(self, data: Path, port: int, pods: int, drain_seconds: float = 10.0):
+    def __init__(self, data: Path, port: int, pods: int, environment: Mapping[str, str] = os.environ):
         self.data = data.resolve()
         self._port = port
         self._pods = pods
-        self._drain_seconds = drain_seconds
+        self._environment = environment
+        self._drain_seconds = float(environment.get("FLEET_DRAIN_SECONDS") or 10)
         self.children: list[Child] = []
         self.connection: Connection
         self._stack = contextlib.ExitStack()
@@ -57,7 +58,8 @@ class FleetTree:
     def _start(self) -> None:
         (self.data / "logs").mkdir(parents=True, exist_ok=True)
         database_url = (
-            os.environ.get("DATABASE_URL") or self._stack.enter_context(EmbeddedPostgres(self.data / "postgres")).url
+            self._environment.get("DATABASE_URL")
+            or self._stack.enter_context(EmbeddedPostgres(self.data / "postgres")).url
         )
         migrate(database_url)
         create_tenant(database_url, TENANT, "Default")
@@ -65,8 +67,8 @@ class FleetTree:
         api_key = earlier.api_key if earlier else "fleet_" + secrets.token_urlsafe(32)
         store_api_key(database_url, TENANT, "development", api_key)
         self._stack.callback(self._stop)
-        env = {**os.environ, "DATABASE_URL": database_url, "PYTHONUNBUFFERED": "1"}
-        if not os.environ.get("OPENAI_API_KEY"):
+        env = {**self._environment, "DATABASE_URL": database_url, "PYTHONUNBUFFERED": "1"}
+        if not self._environment.get("OPENAI_API_KEY"):
             env |= {"OPENAI_API_KEY": "offline", "OPENAI_BASE_URL": self._start_offline_model(env)}
         connection = Connection(api_url=self._start_api(env), api_key=api_key, database_url=database_url)
         write_connection(self.data, connection)

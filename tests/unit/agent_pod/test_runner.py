@@ -16,7 +16,7 @@ from agent_pod.registry import OrchestratorDeclaration
 from agent_pod.runner import Limits, Runner
 
 HERE = Path(__file__).parent
-ORCHESTRATORS = Path(__file__).resolve().parents[3] / "orchestrators"
+ORCHESTRATORS = Path(__file__).resolve().parents[2] / "orchestrators"
 LIMITS = Limits(output_bytes=4 << 20, processes=20, user=None)
 Run = Callable[..., Awaitable[Answer]]
 
@@ -25,7 +25,7 @@ def declaration(program: str, *arguments: str, memory_mb: int = 200) -> Orchestr
     return OrchestratorDeclaration(
         name="naughty",
         description="for tests",
-        command=["{python}", str(HERE / program), *arguments],
+        command=["{python}", f"{{here}}/{program}", *arguments],
         memory_mb=memory_mb,
         folder=ORCHESTRATORS,
     )

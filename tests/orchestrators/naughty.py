@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from orchestrators import kit
 
@@ -11,35 +12,65 @@ from orchestrators import kit
 def handle(task: kit.Task) -> dict:
     """Do what the task says."""
     deed = task.input.get("do", "answer")
-    globals()[deed]()
+    globals()[deed](task.input)
     return {"did": deed, "pid": os.getpid()}
 
 
-def answer() -> None:
+def answer(given: dict) -> None:
     print("answering")
 
 
-def crash() -> None:
+def crash(given: dict) -> None:
     print("about to fall", flush=True)
     os._exit(7)
 
 
-def be_killed() -> None:
+def be_killed(given: dict) -> None:
     os.kill(os.getpid(), 11)
 
 
-def hang() -> None:
+def hang(given: dict) -> None:
     print("thinking for ever", flush=True)
     time.sleep(3600)
 
 
-def flood() -> None:
+def hang_once(given: dict) -> None:
+    if not _first_time(given):
+        return
+    time.sleep(3600)
+
+
+def wait_for_file_once(given: dict) -> None:
+    if _first_time(given):
+        wait_for_file(given)
+
+
+def wait_for_file(given: dict) -> None:
+    for _ in range(6000):
+        if Path(given["file"]).exists():
+            return
+        time.sleep(0.01)
+
+
+def _first_time(given: dict) -> bool:
+    try:
+        Path(given["marker"]).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def block_ten_seconds(given: dict) -> None:
+    time.sleep(10)
+
+
+def flood(given: dict) -> None:
     for _ in range(1_000_000):
         sys.stdout.write("x" * 1000 + "\n")
     time.sleep(3600)
 
 
-def eat_memory() -> None:
+def eat_memory(given: dict) -> None:
     eaten = []
     for _ in range(4000):
         eaten.append(bytearray(1024 * 1024))
@@ -47,36 +78,36 @@ def eat_memory() -> None:
     time.sleep(3600)
 
 
-def eat_memory_at_once() -> None:
+def eat_memory_at_once(given: dict) -> None:
     bytearray(8 * 1024**3)
 
 
-def fork_many() -> None:
+def fork_many(given: dict) -> None:
     for _ in range(60):
         subprocess.Popen(["sleep", "3600"])
     time.sleep(3600)
 
 
-def leave_children() -> None:
+def leave_children(given: dict) -> None:
     subprocess.Popen(["sleep", "3600"])
     subprocess.Popen(["sleep", "3600"], start_new_session=True)
     os._exit(3)
 
 
-def show_environment() -> None:
+def show_environment(given: dict) -> None:
     print("\n".join(sorted(os.environ)), flush=True)
     os._exit(1)
 
 
-def raise_error() -> None:
+def raise_error(given: dict) -> None:
     raise ValueError("no such customer")
 
 
-def refuse() -> None:
+def refuse(given: dict) -> None:
     raise kit.Refused("this cannot be done")
 
 
-def give_nul() -> None:
+def give_nul(given: dict) -> None:
     print("a\0b", flush=True)
     raise ValueError("nul \0 inside")
 

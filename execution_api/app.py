@@ -1,0 +1,86 @@
+"""The application: the rooms, what stands before them, and what lives as long as they do.
+
+A request passes, from the outside in: observation (log and metrics), problem answers, intake (sizes), the gate
+(credentials), then its route.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Lifespan
+
+from execution_api.auth import Gate
+from execution_api.documentation import DESCRIPTION, TAGS, describe
+from execution_api.intake import Intake
+from execution_api.logs import Observation
+from execution_api.metrics import HttpMetrics
+from execution_api.problems import ProblemAnswers, answer_with_problem
+from execution_api.routes import agents, completion, definitions, documents, events, instances, operations, tasks
+from execution_api.services import Services
+from execution_api.settings import ApiSettings
+from kernel.functions import Kernel
+from kernel.postgres import PostgresPool
+from knowledge.embed import Embedder
+
+_ROOMS = (completion, definitions, instances, tasks, events, documents, agents, operations)
+
+
+def create_app(settings: ApiSettings) -> FastAPI:
+    """The execution API with `settings`. Database and model are first asked when requests need them."""
+    metrics = HttpMetrics()
+    app = FastAPI(
+        title="ProcessFleet execution API",
+        version="0.1.0",
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        lifespan=_lifespan(settings, metrics),
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        exception_handlers={
+            HTTPException: answer_with_problem,
+            RequestValidationError: answer_with_problem,
+            405: _answer_wrong_method,
+        },
+    )
+    for room in _ROOMS:
+        app.include_router(room.router)
+    # the last one added is the outermost
+    app.add_middleware(Gate)
+    app.add_middleware(Intake, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(ProblemAnswers)
+    app.add_middleware(Observation, metrics=metrics)
+    describe(app)
+    return app
+
+
+async def _answer_wrong_method(request: Request, error: Exception) -> Response:
+    # FastAPI names the methods of the first route of this address; RFC 9110 asks for those of all.
+    routes = [route for room in _ROOMS for route in room.router.routes if isinstance(route, Route)]
+    here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    methods = sorted({method for route in here for method in route.methods or ()})
+    return await answer_with_problem(request, HTTPException(405, headers={"Allow": ", ".join(methods)}))
+
+
+def _lifespan(settings: ApiSettings, metrics: HttpMetrics) -> Lifespan[FastAPI]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        url = settings.database_url.get_secret_value()
+        embedder = Embedder(
+            settings.openai_base_url, settings.openai_api_key.get_secret_value(), settings.fleet_embedding_model
+        )
+        try:
+            async with PostgresPool(url, role="fleet_api", size=settings.database_pool_size) as pool:
+                app.state.services = Services(settings, Kernel(pool), embedder, metrics)
+                yield
+        finally:
+            await embedder.aclose()
+
+    return lifespan

@@ -1,0 +1,135 @@
+"""Whose request it is: an API key of the tenant, or a user token of Supabase Auth.
+
+The tenant comes from what the key or the token proves, never from anything else in the request. API keys are looked
+up at every request, so that a revoked one is refused at once. `Gate` lets nobody else in.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import jwt
+from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader, HTTPBearer
+from pydantic import SecretStr
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from execution_api.problems import ApiProblem
+from execution_api.services import services_of
+from execution_api.settings import ApiSettings
+from kernel.functions import Kernel
+from kernel.migrate import hash_api_key
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
+_KEY_PREFIX = "fleet_"
+_TENANT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+_bearer = HTTPBearer(auto_error=False, description="An API key (`fleet_…`) or a Supabase user token.")
+_api_key = APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key (`fleet_…`).")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks. `actor` is written to events; `person` is the user of a user token, None behind an API key."""
+
+    tenant_id: str
+    actor: str
+    person: str | None = None
+
+
+class Gate:
+    """ASGI: finds the caller of every request but those to OPEN_PATHS, before the body is read."""
+
+    def __init__(self, app: ASGIApp):
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+            services = services_of(scope)
+            caller = await authenticate(Headers(scope=scope), services.kernel, services.settings)
+            scope.setdefault("state", {})["caller"] = caller
+        await self._app(scope, receive, send)
+
+
+async def authenticate(headers: Headers, kernel: Kernel, settings: ApiSettings) -> Caller:
+    """Find the caller by `Authorization: Bearer …`, or where that is missing by `X-API-Key`.
+
+    Raises ApiProblem 401 without valid credentials, 403 for a user token that names no tenant.
+    """
+    authorization = headers.get("authorization")
+    if authorization is None:
+        return await _key_owner(headers.get("x-api-key", ""), kernel)
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer":
+        raise _unauthenticated()
+    if token.startswith(_KEY_PREFIX):
+        return await _key_owner(token, kernel)
+    return _user(token, settings)
+
+
+def get_caller(request: Request) -> Caller:
+    """The caller that the gate found."""
+    return request.state.caller
+
+
+def get_kernel(request: Request) -> Kernel:
+    """The kernel within the caller's tenant."""
+    caller = get_caller(request)
+    return services_of(request.scope).kernel.as_tenant(caller.tenant_id, caller.actor)
+
+
+KnownCaller = Annotated[Caller, Depends(get_caller)]
+CallersKernel = Annotated[Kernel, Depends(get_kernel)]
+CREDENTIALS = [Depends(_bearer), Depends(_api_key)]
+"""Dependencies that tell the OpenAPI document which credentials the gate takes."""
+
+
+async def _key_owner(key: str, kernel: Kernel) -> Caller:
+    if not key.startswith(_KEY_PREFIX):
+        raise _unauthenticated()
+    owner = await kernel.authenticate_api_key(hash_api_key(key))
+    if owner is None:
+        raise _unauthenticated()
+    return Caller(owner.tenant_id, f"api_key:{owner.name}")
+
+
+def _user(token: str, settings: ApiSettings) -> Caller:
+    claims = _verified_claims(token, settings.supabase_jwt_secret, settings.supabase_jwt_audience)
+    metadata = claims.get("app_metadata")  # user_metadata is the user's own to write, and so proves nothing
+    tenant_id = metadata.get("tenant_id") if isinstance(metadata, dict) else None
+    if not isinstance(tenant_id, str) or not _TENANT_ID.fullmatch(tenant_id):
+        detail, remedy = "The token names no tenant.", "Use a token whose app_metadata holds tenant_id."
+        raise ApiProblem(403, "tenant_missing", detail, remedy=remedy)
+    person = claims.get("email") or claims.get("sub")
+    if not isinstance(person, str):
+        raise _unauthenticated()
+    return Caller(tenant_id, f"user:{person}", person)
+
+
+def _verified_claims(token: str, secret: SecretStr | None, audience: str) -> dict[str, Any]:
+    if not token or secret is None:
+        raise _unauthenticated()
+    try:
+        return jwt.decode(
+            token,
+            secret.get_secret_value(),
+            algorithms=["HS256"],
+            audience=audience,
+            options={"require": ["exp", "aud"]},
+        )
+    except (jwt.PyJWTError, ValueError, RecursionError):  # the latter two: a header that is hardly JSON
+        raise _unauthenticated() from None
+
+
+def _unauthenticated() -> ApiProblem:
+    # One answer for every reason: which part of a credential was wrong is nobody's business.
+    return ApiProblem(
+        401,
+        "unauthenticated",
+        "Valid credentials are required.",
+        remedy="Send an API key or a user token as Authorization: Bearer …, or an API key as X-API-Key.",
+        headers={"WWW-Authenticate": 'Bearer realm="process-fleet"'},
+    )

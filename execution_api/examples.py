@@ -1,0 +1,215 @@
+"""One example for every body of the API: a refund that a person decides after an agent has drafted the answer."""
+
+from typing import Any
+
+Json = dict[str, Any]
+
+BPMN = """<?xml version="1.0" encoding="UTF-8"?>
+<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL"
+    xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" id="refund_file" targetNamespace="http://example.org/refund">
+  <bpmn:process id="refund" name="Refund" isExecutable="true">
+    <bpmn:startEvent id="asked" />
+    <bpmn:sequenceFlow id="to_decide" sourceRef="asked" targetRef="decide" />
+    <bpmn:userTask id="decide" name="Decide the refund">
+      <bpmn:extensionElements>
+        <zeebe:assignmentDefinition candidateGroups="support" />
+      </bpmn:extensionElements>
+    </bpmn:userTask>
+    <bpmn:sequenceFlow id="to_done" sourceRef="decide" targetRef="done" />
+    <bpmn:endEvent id="done" />
+  </bpmn:process>
+</bpmn:definitions>
+"""
+
+_INSTANCE_ID = "0193a5c1-4f0e-4c5a-9d55-0d6a4f1f7a10"
+_TASK_ID = "0193a5c1-4f2a-7b1c-8a11-6f0f5d3a2b44"
+_DOCUMENT_ID = "0193a5b0-0c11-7d2e-9b7a-1c2d3e4f5a6b"
+_POD_ID = "7d6f1b52-6b0e-4c38-8f0b-6f1f3f3c2a90"
+_AT = "2026-11-20T09:30:00Z"
+_LATER = "2026-11-20T09:31:12Z"
+
+_LINKS: Json = {
+    "instance": f"/instances/{_INSTANCE_ID}",
+    "events": f"/instances/{_INSTANCE_ID}/events",
+    "calls": f"/instances/{_INSTANCE_ID}/calls",
+    "cancel": f"/instances/{_INSTANCE_ID}/cancel",
+}
+_VARIABLES: Json = {"order": "4711", "amount": 49.9, "initiator": "ann@example.org"}
+_VERSION: Json = {
+    "id": "refund",
+    "version": 2,
+    "name": "Refund",
+    "created_at": _AT,
+    "deployed_by": "api_key:ci",
+    "is_new": True,
+}
+_SUMMARY: Json = {
+    "id": _INSTANCE_ID,
+    "process_definition_id": "refund",
+    "process_definition_version": 2,
+    "initiator": "ann@example.org",
+    "status": "RUNNING",
+    "error": None,
+    "start_time": _AT,
+    "end_time": None,
+}
+_TASK: Json = {
+    "task_id": _TASK_ID,
+    "proc_inst_id": _INSTANCE_ID,
+    "process_definition_id": "refund",
+    "activity_id": "decide",
+    "name": "Decide the refund",
+    "iteration": 1,
+    "engine_token": "5d1c3b0e-6c0a-5b5e-8a43-2f7a0f0c9d11",
+    "status": "TODO",
+    "agent_orch": "openai-action",
+    "agent_id": "billing-assistant",
+    "agent_mode": "draft",
+    "instruction": "Draft the answer to the customer.",
+    "input": {"order": "4711", "amount": 49.9},
+    "output_schema": None,
+    "form": None,
+    "assignee": None,
+    "candidate_groups": ["support"],
+    "priority": 3,
+    "attempt": 1,
+    "max_attempts": 3,
+    "available_at": None,
+    "draft": {"answer": "We refund 49.90 EUR."},
+    "output": None,
+    "error": None,
+    "log_tail": None,
+    "submitted_by": None,
+    "created_at": _AT,
+    "started_at": _AT,
+    "finished_at": None,
+}
+_EVENT: Json = {
+    "event_id": 1042,
+    "proc_inst_id": _INSTANCE_ID,
+    "task_id": _TASK_ID,
+    "event_type": "TASK_DRAFTED",
+    "actor": f"pod:{_POD_ID}",
+    "message": "Decide the refund",
+    "data": {"attempt": 1, "run_seconds": 4.2},
+    "timestamp": _LATER,
+}
+_CALL: Json = {
+    "call_id": 311,
+    "proc_inst_id": _INSTANCE_ID,
+    "task_id": _TASK_ID,
+    "attempt": 1,
+    "kind": "chat",
+    "name": "gpt-5-mini",
+    "request": {"messages": [{"role": "user", "content": "Draft the answer to the customer."}]},
+    "response": {"choices": [{"message": {"role": "assistant", "content": "We refund 49.90 EUR."}}]},
+    "outcome": "ok",
+    "input_tokens": 214,
+    "output_tokens": 31,
+    "cost_usd": "0.00011550",
+    "latency_ms": 1830,
+    "timestamp": _LATER,
+}
+_COST: Json = {"model_calls": 1, "tool_calls": 0, "input_tokens": 214, "output_tokens": 31, "cost_usd": "0.00011550"}
+_AGENT_REQUEST: Json = {
+    "name": "Billing assistant",
+    "role": "clerk in the billing department",
+    "goal": "answer customers correctly and briefly",
+    "persona": "friendly, exact with amounts",
+    "model": None,
+    "tools": ["search_documents"],
+}
+_AGENT: Json = {"agent_id": "billing-assistant", **_AGENT_REQUEST}
+_ORCHESTRATOR: Json = {
+    "id": "openai-action",
+    "description": "one agent with tools",
+    "first_seen_at": _AT,
+    "last_seen_at": _LATER,
+}
+_POD: Json = {
+    "pod_id": _POD_ID,
+    "name": "pod-1",
+    "serves": ["openai-action"],
+    "address": "http://127.0.0.1:8701",
+    "status": "READY",
+    "started_at": _AT,
+    "heartbeat_at": _LATER,
+}
+_DOCUMENT_HEAD: Json = {
+    "doc_id": _DOCUMENT_ID,
+    "title": "Refund policy",
+    "source": "refund-policy.md",
+    "media_type": "text/markdown",
+}
+_MADE: Json = {"proc_inst_id": None, "created_by": "user:ann@example.org", "created_at": _AT}
+_DOCUMENT_SUMMARY: Json = {**_DOCUMENT_HEAD, "characters": 5120, **_MADE}
+_SAVED_DOCUMENT: Json = {**_DOCUMENT_HEAD, "characters": 5120, "passages": 7}
+_PASSAGE: Json = {
+    "doc_id": _DOCUMENT_ID,
+    "title": "Refund policy",
+    "source": "refund-policy.md",
+    "chunk": 2,
+    "heading": "Deadlines",
+    "content": "Refunds are possible within 30 days.",
+    "score": 0.0327,
+}
+
+EXAMPLES: dict[str, Json] = {
+    "Agent": _AGENT,
+    "AgentRequest": _AGENT_REQUEST,
+    "Body_upload_documents": {"files": ["(the content of refund-policy.md)"], "source": "refund-policy"},
+    "CallList": {"items": [_CALL], "is_complete": True},
+    "CancelRequest": {"reason": "The customer withdrew the request."},
+    "Completion": {
+        "process_instance_id": _INSTANCE_ID,
+        "process_definition_id": "refund",
+        "version": 2,
+        "status": "RUNNING",
+        "error": None,
+        "variables": _VARIABLES,
+        "task": _TASK,
+        "tasks": [_TASK],
+        "unused": [],
+        "links": _LINKS,
+    },
+    "CompletionRequest": {
+        "input": {
+            "process_definition_id": "refund",
+            "process_instance_id": "new",
+            "email": "ann@example.org",
+            "form_values": {"refund_form": {"order": "4711", "amount": 49.9}},
+        }
+    },
+    "DefinitionDetail": {"id": "refund", "name": "Refund", "version": 2, "versions": [_VERSION]},
+    "DefinitionSummary": _VERSION,
+    "Document": {**_DOCUMENT_HEAD, "content": "# Refund policy\n…", "sources": [], **_MADE},
+    "EventPage": {"items": [_EVENT], "after": 1042},
+    "Health": {"status": "ok"},
+    "InstanceDetail": {**_SUMMARY, "variables": _VARIABLES, "tasks": [_TASK], "cost": _COST, "links": _LINKS},
+    "InstanceStarted": {"process_instance_id": _INSTANCE_ID, "links": _LINKS},
+    "Items_Agent_": {"items": [_AGENT]},
+    "Items_DefinitionSummary_": {"items": [_VERSION]},
+    "Items_Orchestrator_": {"items": [_ORCHESTRATOR]},
+    "Items_Passage_": {"items": [_PASSAGE]},
+    "Items_Pod_": {"items": [_POD]},
+    "Items_SavedDocument_": {"items": [_SAVED_DOCUMENT]},
+    "Page_DocumentSummary_": {"items": [_DOCUMENT_SUMMARY], "next": None},
+    "Page_InstanceSummary_": {"items": [_SUMMARY], "next": f"/instances?before={_INSTANCE_ID}&limit=1"},
+    "Page_Task_": {"items": [_TASK], "next": None},
+    "Problem": {
+        "type": "urn:process-fleet:problem:task_closed",
+        "title": "Conflict",
+        "status": 409,
+        "detail": f"Task {_TASK_ID} is DONE: only a task in TODO can be submitted.",
+        "instance": f"/tasks/{_TASK_ID}/submit",
+        "remedy": "Read the task again.",
+    },
+    "StartRequest": {
+        "process_definition_id": "refund",
+        "variables": {"order": "4711", "amount": 49.9},
+        "initiator": "ann@example.org",
+    },
+    "SubmitRequest": {"output": {"approved": True}},
+    "Task": _TASK,
+}
+"""By name of the schema in the OpenAPI document."""

@@ -1,0 +1,40 @@
+"""Runs the execution API as a program."""
+
+from types import FrameType
+
+import uvicorn
+
+from execution_api.app import create_app
+from execution_api.logs import configure_logs
+from execution_api.settings import ApiSettings
+
+_SECONDS_TO_END = 20
+
+
+def serve(settings: ApiSettings) -> None:
+    """Answer requests at `settings.host`:`settings.port` until SIGINT or SIGTERM; then end those that are running.
+
+    Logs go to stderr as JSON lines. Raises SystemExit where the address cannot be used.
+    """
+    configure_logs()
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_SECONDS_TO_END,
+    )
+    _Server(config).run()
+
+
+class _Server(uvicorn.Server):
+    """Tells requests that wait for an instance that the program ends, so that they answer instead of being cut off."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """See uvicorn."""
+        services = getattr(self.config.app.state, "services", None)  # type: ignore[union-attr]
+        if services is not None:
+            services.stopping.set()
+        super().handle_exit(sig, frame)

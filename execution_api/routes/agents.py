@@ -1,0 +1,41 @@
+"""/agents, /orchestrators and /pods: who does the work."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from execution_api.auth import CREDENTIALS, CallersKernel
+from execution_api.bodies import AgentId, AgentRequest, Items
+from execution_api.intake import CheckedRoute
+from execution_api.routes.error_answers import errors
+from kernel.models import Agent, Orchestrator, Pod
+
+router = APIRouter(tags=["Agents"], route_class=CheckedRoute, dependencies=CREDENTIALS)
+
+
+@router.get("/agents", summary="List agents", responses=errors())
+async def list_agents(kernel: CallersKernel) -> Items[Agent]:
+    """The tenant's agents."""
+    return Items(items=await kernel.find_agents())
+
+
+@router.put("/agents/{agent_id}", summary="Save an agent", responses=errors(413))
+async def save_agent(
+    agent_id: Annotated[AgentId, Path(description="the name that definitions use", examples=["billing-assistant"])],
+    body: AgentRequest,
+    kernel: CallersKernel,
+) -> Agent:
+    """Add an agent, or replace the one with this id. Tasks that are claimed from now on work as it."""
+    return await kernel.save_agent(Agent(agent_id=agent_id, **body.model_dump()))
+
+
+@router.get("/orchestrators", summary="List orchestrators", responses=errors())
+async def list_orchestrators(kernel: CallersKernel) -> Items[Orchestrator]:
+    """What pods can run: the names that a definition's service tasks may use."""
+    return Items(items=await kernel.find_orchestrators())
+
+
+@router.get("/pods", summary="List pods", responses=errors())
+async def list_pods(kernel: CallersKernel) -> Items[Pod]:
+    """Pods that lived within the last day."""
+    return Items(items=await kernel.find_pods())

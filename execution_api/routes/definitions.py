@@ -1,0 +1,148 @@
+"""/process-definitions: deploy BPMN files and read them back."""
+
+import difflib
+from email.message import Message
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from starlette.datastructures import UploadFile
+
+from execution_api.auth import CREDENTIALS, CallersKernel
+from execution_api.bodies import LARGEST_VERSION, DefinitionDetail, DefinitionId, Items
+from execution_api.examples import BPMN
+from execution_api.intake import CheckedRoute
+from execution_api.problems import ApiProblem
+from execution_api.routes.error_answers import errors
+from kernel.errors import NotFound
+from kernel.functions import Kernel
+from kernel.models import Definition, DefinitionSummary
+from process_engine import advance
+
+router = APIRouter(
+    prefix="/process-definitions", tags=["Process definitions"], route_class=CheckedRoute, dependencies=CREDENTIALS
+)
+
+PathVersion = Annotated[int, Path(ge=1, le=LARGEST_VERSION)]
+
+_XML = ("application/xml", "text/xml")
+_FORM = "multipart/form-data"
+_DEPLOY_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "A BPMN 2.0 file.",
+        "content": {
+            **{kind: {"schema": {"type": "string"}, "example": BPMN} for kind in _XML},
+            _FORM: {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "contentMediaType": "application/xml"}},
+                },
+                "example": {"file": BPMN},
+            },
+        },
+    }
+}
+_DEPLOY_ANSWERS = {
+    201: {"description": "A new version."},
+    200: {"model": DefinitionSummary, "description": "The newest version has the same BPMN: nothing was added."},
+    **errors(413, 415),
+}
+_XML_ANSWER = {200: {"description": "The BPMN file.", "content": {"application/xml": {"schema": {"type": "string"}}}}}
+
+
+@router.post("", status_code=201, summary="Deploy a definition", responses=_DEPLOY_ANSWERS, openapi_extra=_DEPLOY_BODY)
+async def deploy_definition(request: Request, response: Response, kernel: CallersKernel) -> DefinitionSummary:
+    """Check a BPMN file and add it as the next version of its process.
+
+    Running instances stay on the version they began with. A file that cannot be run is refused with everything that
+    is wrong with it.
+    """
+    deployed = await advance.deploy(kernel, await _bpmn(request))
+    if not deployed.is_new:
+        response.status_code = 200
+    return deployed
+
+
+@router.get("", summary="List definitions", responses=errors())
+async def list_definitions(kernel: CallersKernel) -> Items[DefinitionSummary]:
+    """The newest version of each process definition, by id."""
+    newest: dict[str, DefinitionSummary] = {}
+    for version in await kernel.find_definitions():
+        newest.setdefault(version.id, version)
+    return Items(items=list(newest.values()))
+
+
+@router.get("/{definition_id}", summary="Look into a definition", responses=errors(404))
+async def get_definition(definition_id: DefinitionId, kernel: CallersKernel) -> DefinitionDetail:
+    """The newest version of a process definition and the list of all of them."""
+    versions = await kernel.find_definitions(definition_id)
+    if not versions:
+        raise await _unknown(kernel, definition_id, None)
+    newest = versions[0]
+    return DefinitionDetail(id=newest.id, name=newest.name, version=newest.version, versions=versions)
+
+
+@router.get("/{definition_id}/versions/{version}", summary="Look into a version", responses=errors(404))
+async def get_version(definition_id: DefinitionId, version: PathVersion, kernel: CallersKernel) -> DefinitionSummary:
+    """One version of a process definition."""
+    found = await _read(kernel, definition_id, version)
+    return DefinitionSummary.model_validate(found.model_dump())
+
+
+@router.get(
+    "/{definition_id}/xml",
+    summary="The newest BPMN file",
+    response_class=Response,
+    responses={**_XML_ANSWER, **errors(404)},
+)
+async def get_xml(definition_id: DefinitionId, kernel: CallersKernel) -> Response:
+    """The BPMN file of the newest version."""
+    return Response((await _read(kernel, definition_id, None)).bpmn, media_type=_XML[0])
+
+
+@router.get(
+    "/{definition_id}/versions/{version}/xml",
+    summary="The BPMN file of a version",
+    response_class=Response,
+    responses={**_XML_ANSWER, **errors(404)},
+)
+async def get_version_xml(definition_id: DefinitionId, version: PathVersion, kernel: CallersKernel) -> Response:
+    """The BPMN file of one version."""
+    return Response((await _read(kernel, definition_id, version)).bpmn, media_type=_XML[0])
+
+
+async def _bpmn(request: Request) -> bytes:
+    header = Message()
+    header["content-type"] = request.headers.get("content-type", "")
+    kind = header.get_content_type()
+    if kind in _XML:
+        return await request.body()
+    if kind != _FORM:
+        remedy = f"Send {_XML[0]}, or {_FORM} with the part `file`."
+        detail = f'A BPMN file cannot have the media type "{kind}".'
+        raise ApiProblem(415, "media_type", detail, field="Content-Type", value=kind, remedy=remedy)
+    async with request.form(max_files=1, max_fields=1) as form:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            detail = "file is missing: the BPMN file must be the part `file`."
+            raise ApiProblem(422, "request_invalid", detail, field="file", remedy="Send it as a file of that name.")
+        return await file.read()
+
+
+async def _read(kernel: Kernel, definition_id: str, version: int | None) -> Definition:
+    found = await kernel.get_definition(definition_id, version)
+    if found is None:
+        raise await _unknown(kernel, definition_id, version)
+    return found
+
+
+async def _unknown(kernel: Kernel, definition_id: str, version: int | None) -> NotFound:
+    known = await kernel.find_definitions()
+    versions = [d.version for d in known if d.id == definition_id]
+    if versions:
+        detail = f'Process definition "{definition_id}" has no version {version}.'
+        return NotFound(detail, "version_unknown", f"It has {', '.join(map(str, sorted(versions)))}.")
+    near = difflib.get_close_matches(definition_id, sorted({d.id for d in known}), n=3, cutoff=0.4)
+    remedy = f"Did you mean {', '.join(near)}?" if near else "GET /process-definitions lists them."
+    return NotFound(f'There is no process definition "{definition_id}".', "definition_unknown", remedy)

@@ -1,0 +1,27 @@
+"""What lives as long as the program and every request uses."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from starlette.types import Scope
+
+from execution_api.metrics import HttpMetrics
+from execution_api.settings import ApiSettings
+from kernel.functions import Kernel
+from knowledge.embed import Embedder
+
+
+@dataclass(frozen=True)
+class Services:
+    """`kernel` has no tenant yet; `stopping` is set when the program has been told to end."""
+
+    settings: ApiSettings
+    kernel: Kernel
+    embedder: Embedder
+    metrics: HttpMetrics
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def services_of(scope: Scope) -> Services:
+    """The services of the application that handles the request of `scope`."""
+    return scope["app"].state.services

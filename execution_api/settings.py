@@ -1,0 +1,23 @@
+"""Settings of the execution API."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+
+from kernel.settings import Settings
+
+_MIB = 1024 * 1024
+_SHORTEST_HS256_KEY = 32  # RFC 7518 section 3.2: a key of at least the size of the hash
+
+
+class ApiSettings(Settings):
+    """From environment variables of the same names (upper case)."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8700, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    supabase_jwt_secret: Annotated[SecretStr, Field(min_length=_SHORTEST_HS256_KEY)] | None = Field(
+        None, description="HS256 secret of Supabase Auth, at least 32 characters; without it only API keys are accepted"
+    )
+    supabase_jwt_audience: str = Field("authenticated", min_length=1, description="required `aud` of user tokens")
+    max_body_bytes: int = Field(60 * _MIB, ge=1024, description="largest request body, in bytes")
+    database_pool_size: int = Field(8, ge=1, le=100, description="most database connections")

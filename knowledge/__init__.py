@@ -1,0 +1,6 @@
+"""Reading documents for the knowledge base: files into text, text into chunks, chunks into vectors.
+
+read_file.py   a file's bytes -> SourceText (Markdown, plain text, HTML, PDF)
+chunks.py      text -> chunks of about a page's third, each under its heading
+embed.py       texts -> vectors, by an OpenAI-compatible embeddings endpoint
+"""

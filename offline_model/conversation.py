@@ -1,0 +1,121 @@
+"""A conversation in neutral words: what was said, what was called, what came back, and what may be called now.
+
+Both protocols (chat completions and responses) are read into this, so that the model itself knows neither.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Said:
+    """A message: the rules of the house ("system"), what somebody asks ("user"), an earlier answer ("assistant")."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Called:
+    """A tool call the model made; `arguments` is the JSON object it was called with."""
+
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What a tool call gave back, as text (often JSON)."""
+
+    call_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function the caller offers; `parameters` is the JSON schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ToolChoice:
+    """Whether tools may ("auto"), must ("required") or must not ("none") be called; `names` narrows which."""
+
+    mode: Literal["auto", "none", "required"] = "auto"
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class OutputFormat:
+    """The form of the final answer: text, or JSON by `schema`; `field` is where the request gave the schema."""
+
+    schema: Mapping[str, Any] | None = None
+    field: str = ""
+
+
+@dataclass(frozen=True)
+class ToolUse:
+    """A call together with its result (None while there is none)."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    result: str | None
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Everything one request holds."""
+
+    items: tuple[Said | Called | Returned, ...]
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
+    output: OutputFormat = OutputFormat()
+
+    def rules(self) -> str:
+        """Return the system messages as one text."""
+        return "\n\n".join(item.text for item in self.items if isinstance(item, Said) and item.role == "system")
+
+    def asked(self) -> str:
+        """Return the running request: the user messages since the model last answered (the rules if there is none)."""
+        said = [item.text for index, item in enumerate(self.items) if index in self._request and isinstance(item, Said)]
+        return "\n\n".join(said) or self.rules()
+
+    def tool_uses(self, this_turn: bool = False) -> list[ToolUse]:
+        """Return the calls in order with their results: of the whole conversation, or since the running request."""
+        results = {item.call_id: item.text for item in self.items if isinstance(item, Returned)}
+        items = self.items[max(self._request, default=0) :] if this_turn else self.items
+        return [
+            ToolUse(item.name, item.arguments, results.get(item.call_id)) for item in items if isinstance(item, Called)
+        ]
+
+    def allowed_tools(self) -> list[Tool]:
+        """Return the tools that may be called now."""
+        choice = self.tool_choice
+        if choice.mode == "none":
+            return []
+        return [tool for tool in self.tools if choice.names is None or tool.name in choice.names]
+
+    @cached_property
+    def _request(self) -> list[int]:
+        """The places of the running request's messages.
+
+        A user message after a tool result, before the model has answered, is a note of the calling framework ("now
+        use that result"), not a new request.
+        """
+        request: list[int] = []
+        before = "answer"
+        for index, item in enumerate(self.items):
+            if isinstance(item, Returned):
+                before = "result"
+            elif isinstance(item, Called) or item.role == "assistant":
+                before = "answer"
+            elif item.role == "user" and before != "result":
+                request = [*request, index] if before == "request" else [index]
+                before = "request"
+        return request

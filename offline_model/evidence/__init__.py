@@ -1,0 +1,1 @@
+"""What is asked, which passages were given, and which of their sentences answer."""

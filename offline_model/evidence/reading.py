@@ -1,0 +1,139 @@
+"""Everything understood from a conversation: the request, the evidence for it, and what the tools reported."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from offline_model.conversation import Conversation, ToolUse
+from offline_model.evidence.answer import Answer, Source, answer_from, is_about
+from offline_model.evidence.passages import Passage, distinct, documents_in, error_in, parsed, passages_in
+from offline_model.evidence.relevance import search_terms
+from offline_model.evidence.request import COMMENT_FIELDS, SUBJECT_FIELDS, Request, read_request, same_name
+from offline_model.text.asks import is_order, is_question, without_order
+from offline_model.text.sentences import sentences, shortened
+from offline_model.text.words import is_korean
+from offline_model.tools.kinds import Kind, kind_of_name
+
+DRAFT_FIELDS = ("answer", "draft", "content", "body", "reply", "response", "report", "document", "답변", "초안", "내용")
+"""Names of input values that already are an answer, best first."""
+
+_NO_EVIDENCE = (Kind.SAVE, Kind.PROGRESS, Kind.FINISH)
+_SHORTEST = 20
+
+
+class Reading:
+    """A conversation, read. Each part is worked out when it is first asked for."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.request: Request = read_request(conversation.rules(), conversation.asked())
+        self.uses: list[ToolUse] = conversation.tool_uses()
+        self.turn_uses: list[ToolUse] = conversation.tool_uses(this_turn=True)
+
+    @cached_property
+    def query(self) -> str:
+        """The words evidence is measured by: the subject's, and the reviewer's comment's."""
+        return f"{self.request.subject}\n{self.request.comment}".strip()
+
+    @cached_property
+    def records(self) -> list[Mapping[str, Any]]:
+        """The JSON objects tools gave back, newest first."""
+        values = [parsed(use.result) for use in reversed(self.uses) if use.result is not None]
+        return [value for value in values if isinstance(value, Mapping) and not error_in(value)]
+
+    @cached_property
+    def errors(self) -> list[str]:
+        """What failed tool calls of this turn reported, as `tool: message`."""
+        reported = [(use.name, error_in(parsed(use.result or ""))) for use in self.turn_uses]
+        return [f"{name}: {shortened(message, 200)}" for name, message in reported if message]
+
+    @cached_property
+    def answer(self) -> Answer:
+        """The extractive answer from everything given: tool results, input values, else the user's own text."""
+        given = evidence_of(self.uses) + self._given_passages()
+        found = answer_from(given, self.query)
+        if found.lines:
+            return found
+        asked_for = evidence_of(self.turn_uses, (Kind.OTHER,)) or self._given_passages()
+        if asked_for:
+            return answer_from(asked_for, self.query, must_meet=False)
+        return Answer() if self.turn_uses else self._own_text_answer()
+
+    @cached_property
+    def has_found(self) -> bool:
+        """Whether the searches of this turn gave anything about the request."""
+        return is_about(evidence_of(self.turn_uses), self.query)
+
+    @cached_property
+    def saved(self) -> Mapping[str, Any] | None:
+        """What this turn's last successful save gave back; None without one."""
+        for use in reversed(self.turn_uses):
+            value = parsed(use.result or "")
+            if kind_of_name(use.name) is Kind.SAVE and use.result is not None and not error_in(value):
+                return value if isinstance(value, Mapping) else {}
+        return None
+
+    @cached_property
+    def draft(self) -> str:
+        """An answer the inputs already hold, word for word ("" if none)."""
+        named = {same_name(str(name)): value for name, value in self.request.inputs.items()}
+        drafts = [named.get(name) for name in DRAFT_FIELDS]
+        return next((draft for draft in drafts if isinstance(draft, str) and draft.strip()), "")
+
+    @cached_property
+    def keeps_draft(self) -> bool:
+        """Whether the answer the inputs hold stands: nobody commented on it, and no search gave anything new."""
+        return bool(self.draft) and not self.request.comment and not self.has_found
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """The sources of the answer: for a draft that stands, the documents the inputs name."""
+        if not self.keeps_draft:
+            return self.answer.sources
+        named = documents_in(self.request.inputs)
+        return tuple(Source(place + 1, passage, passage.text) for place, passage in enumerate(named))
+
+    @cached_property
+    def first_statement(self) -> str:
+        """The first sentence of the subject, as the request's own summary."""
+        return next((sentence.text for sentence in sentences(self.request.subject)), self.request.subject.strip())
+
+    @cached_property
+    def nothing_found(self) -> str:
+        """The sentence that says plainly that nothing was found, in the language of the request."""
+        about = search_terms(self.request.subject, "") or shortened(self.request.subject, 80)
+        if is_korean(self.request.subject):
+            return f"저는 오프라인 추출 모델입니다. 주어진 문서에서 '{about}'에 관한 내용을 찾지 못했습니다."
+        return f"I am an offline extractive model; I found nothing about '{about}' in the documents I was given."
+
+    def _given_passages(self) -> list[Passage]:
+        """Return the passages among the inputs: every text but the subject, the comment and short labels."""
+        left_out = (*SUBJECT_FIELDS, *COMMENT_FIELDS)
+        found: list[Passage] = []
+        for name, value in self.request.inputs.items():
+            if same_name(str(name)) not in left_out:
+                found += passages_in(value, str(name))
+        return [passage for passage in found if len(passage.text) >= _SHORTEST and passage.text not in self.query]
+
+    def _own_text_answer(self) -> Answer:
+        """Return the statements of the user's own text that meet its question, or say most when it asks none."""
+        text = self.request.instruction if self.request.own_words else self.request.subject
+        said = [without_order(sentence.text) for sentence in sentences(text)]
+        questions = " ".join(sentence for sentence in said if is_question(sentence))
+        statements = [sentence for sentence in said if not is_question(sentence) and not is_order(sentence)]
+        own = passages_in("\n\n".join(statements), "your text")
+        found = answer_from(own, questions or self.query)
+        return found if found.lines or questions else answer_from(own, self.query, must_meet=False)
+
+
+def evidence_of(uses: Sequence[ToolUse], kinds: Sequence[Kind] | None = None) -> list[Passage]:
+    """Return the passages tools gave back, in order; of the tools of `kinds`, or of all whose results are evidence."""
+    found: list[Passage] = []
+    for use in uses:
+        kind = kind_of_name(use.name)
+        if use.result is None or (kind not in kinds if kinds else kind in _NO_EVIDENCE):
+            continue
+        value = parsed(use.result)
+        if not error_in(value):
+            found += passages_in(value, use.name)
+    return distinct(found)

@@ -1,0 +1,1 @@
+"""The wire: OpenAI's chat completions, responses, embeddings and models endpoints, their streams and errors."""

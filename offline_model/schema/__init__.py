@@ -1,0 +1,1 @@
+"""Values for a JSON schema, taken from the text of a conversation."""

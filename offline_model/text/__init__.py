@@ -1,0 +1,1 @@
+"""Words, sentences, cue words, vectors and token counts of English and Korean text."""

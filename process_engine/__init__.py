@@ -1,0 +1,21 @@
+"""The process engine: BPMN 2.0 in, tasks out. Pure: no database, no network, no clock.
+
+    definition.parse(xml)  -> Definition       read a BPMN file, or say everything that is wrong with it
+    steps.start(...)       -> Step             begin a process instance
+    steps.complete(...)    -> Step             a task is done: move on, open the next tasks
+
+How the modules depend on each other, from the ground up:
+
+    errors, plain_json          what can go wrong; what a JSON value is
+    expressions                 CEL: conditions, mappings, instructions
+    vocabulary, xml_source      which elements run; reading XML that strangers wrote
+    graph                       a process as nodes and flows, in plain JSON
+    graph_reader, graph_checks  XML -> graph, and what a graph must obey
+    extensions, forms, work_settings   the `zeebe:` settings of service and user tasks
+    definition                  all of that: XML -> Definition
+    nodes, gateways, blueprint  graph -> SpiffWorkflow specifications
+    tokens                      SpiffWorkflow instance <-> state in plain JSON
+    motion                      run until only people and agents can go on
+    variables, work             mappings; an open token -> NewTask
+    steps                       all of that: one step of a process instance
+"""

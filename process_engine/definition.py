@@ -1,0 +1,84 @@
+"""Reads a BPMN 2.0 file into a definition that can be stored and run, or says everything that is wrong with it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypedDict
+
+from process_engine.errors import DefinitionInvalid
+from process_engine.extensions import read_extensions
+from process_engine.forms import Forms, read_forms
+from process_engine.graph import Node, Scope
+from process_engine.graph_checks import check_graph
+from process_engine.graph_reader import Reading, read_graph
+from process_engine.plain_json import Json
+from process_engine.vocabulary import WORK
+from process_engine.work_settings import WorkSettings, read_work_settings
+from process_engine.xml_source import Problems, executable_process, read_definitions
+
+
+class Spec(TypedDict):
+    """A definition as it is stored: `graph` says where tokens go, `work` what each service and user task is, by id."""
+
+    graph: Scope
+    work: dict[str, WorkSettings]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A process definition that can be run.
+
+    Attributes:
+        id: the BPMN process id.
+        name: what people call it; the id when the file gives no name.
+        spec: plain JSON with everything `steps.start` and `steps.complete` need; a `Spec`.
+        orchestrators: the orchestrators its tasks name.
+        agents: the agents its tasks name.
+    """
+
+    id: str
+    name: str
+    spec: dict[str, Json]
+    orchestrators: set[str]
+    agents: set[str]
+
+
+def parse(xml: bytes) -> Definition:
+    """Read a BPMN 2.0 file with one executable process.
+
+    Raises:
+        DefinitionInvalid: with every problem found, each with the element and its line.
+    """
+    problems = Problems()
+    root = read_definitions(xml)
+    process = executable_process(root, problems)
+    graph, reading = read_graph(process, problems)
+    check_graph(graph, process, reading)
+    read_extensions(process, frozenset({"userTaskForm"}), problems)
+    work = _read_work(graph, reading, read_forms(process, problems))
+    if problems.found:
+        raise DefinitionInvalid(problems.found)
+    return Definition(
+        id=graph["id"],
+        name=process.get("name") or graph["id"],
+        spec={"graph": graph, "work": work},
+        orchestrators={settings["orchestrator"] for settings in work.values() if settings["orchestrator"]},
+        agents={settings["agent"] for settings in work.values() if settings["agent"]},
+    )
+
+
+def _read_work(graph: Scope, reading: Reading, forms: Forms) -> dict[str, WorkSettings]:
+    work: dict[str, WorkSettings] = {}
+    for node in _all_nodes(graph):
+        element = reading.elements[node["id"]]
+        if node["kind"] in WORK:
+            work[node["id"]] = read_work_settings(element, forms, reading.problems)
+        else:
+            read_extensions(element, frozenset(), reading.problems)
+    return work
+
+
+def _all_nodes(scope: Scope) -> Iterator[Node]:
+    for node in scope["nodes"]:
+        yield node
+        if "inside" in node:
+            yield from _all_nodes(node["inside"])

@@ -1,0 +1,160 @@
+"""Reads the graph of a process out of its XML, and refuses by name every element that this version cannot run."""
+
+from dataclasses import dataclass, field
+
+from process_engine import expressions
+from process_engine.errors import ExpressionError
+from process_engine.graph import Flow, Node, Scope
+from process_engine.vocabulary import (
+    BPMN,
+    NOT_EXECUTED_IN_FLOW,
+    NOT_EXECUTED_IN_NODE,
+    NOT_EXECUTED_IN_SCOPE,
+    SUBPROCESS,
+    SUPPORTED,
+)
+from process_engine.xml_source import Element, Problems, bpmn_children, local_name, namespace
+
+NOT_SUPPORTED = "is not supported yet by this version"
+
+_ATTRIBUTES_THAT_CHANGE_EXECUTION = {
+    "triggeredByEvent": "false",
+    "isForCompensation": "false",
+    "startQuantity": "1",
+    "completionQuantity": "1",
+}
+"""Attribute -> the only value this engine runs, which is also the standard's default."""
+
+
+@dataclass
+class Reading:
+    """A graph with what only matters while a definition is checked.
+
+    `elements` maps each id of the process to its XML element; `refused` holds the ids of flow nodes that were refused,
+    so that checks of the flows around them do not complain about the gap they leave; `start_refused_in` holds the ids
+    of the scopes whose start event is one of them.
+    """
+
+    problems: Problems
+    elements: dict[str, Element] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    start_refused_in: set[str | None] = field(default_factory=set)
+
+
+def read_graph(process: Element, problems: Problems) -> tuple[Scope, Reading]:
+    """Turn a `process` element into its graph.
+
+    Elements that cannot be run are reported to `problems` and left out of the graph.
+    """
+    reading = Reading(problems)
+    _has_own_id(process, reading)
+    return _read_scope(process, reading), reading
+
+
+def _read_scope(element: Element, reading: Reading) -> Scope:
+    scope = Scope(id=element.get("id", ""), nodes=[], flows=[])
+    for child in element:
+        _read_child(child, scope, reading)
+    return scope
+
+
+def _read_child(child: Element, scope: Scope, reading: Reading) -> None:
+    kind = local_name(child)
+    if namespace(child) != BPMN:
+        reading.problems.add(child, f"is not BPMN but {namespace(child)}; it belongs into extensionElements")
+    elif kind in NOT_EXECUTED_IN_SCOPE:
+        return
+    elif kind != "sequenceFlow" and kind not in SUPPORTED:
+        reading.problems.add(child, NOT_SUPPORTED)
+        _remember_refused(child, reading)
+    elif not _has_own_id(child, reading):
+        return
+    elif kind == "sequenceFlow":
+        scope["flows"].append(_read_flow(child, reading))
+    elif _runs_as_it_is(child, reading.problems):
+        scope["nodes"].append(_read_node(child, reading))
+    else:
+        _remember_refused(child, reading)
+
+
+def _remember_refused(element: Element, reading: Reading) -> None:
+    element_id = element.get("id")
+    if element_id:
+        reading.elements[element_id] = element
+        reading.refused.add(element_id)
+    if local_name(element) == "startEvent":
+        reading.start_refused_in.add(_parent_id(element))
+
+
+def _parent_id(element: Element) -> str | None:
+    parent = element.getparent()
+    return None if parent is None else parent.get("id")
+
+
+def _has_own_id(element: Element, reading: Reading) -> bool:
+    element_id = element.get("id")
+    if not element_id:
+        reading.problems.add(element, "needs an id")
+        return False
+    if element_id in reading.elements:
+        reading.problems.add(element, f"has an id that line {reading.elements[element_id].sourceline} uses already")
+        return False
+    reading.elements[element_id] = element
+    return True
+
+
+def _runs_as_it_is(element: Element, problems: Problems) -> bool:
+    """Whether nothing inside the element changes what its kind means: an event definition, a loop marker, ..."""
+    runs = True
+    for name, only in _ATTRIBUTES_THAT_CHANGE_EXECUTION.items():
+        if element.get(name, only) != only:
+            problems.add(element, f'with {name}="{element.get(name)}" {NOT_SUPPORTED}')
+            runs = False
+    if local_name(element) == SUBPROCESS:
+        unknown = [child for child in bpmn_children(element) if _is_marker(local_name(child))]
+    else:
+        unknown = [child for child in bpmn_children(element) if local_name(child) not in NOT_EXECUTED_IN_NODE]
+    for child in unknown:
+        problems.add(element, f"with {local_name(child)} {NOT_SUPPORTED}", at=child)
+        runs = False
+    return runs
+
+
+def _is_marker(name: str) -> bool:
+    return name.endswith("LoopCharacteristics") or name in {"resourceRole", "performer"}
+
+
+def _read_node(element: Element, reading: Reading) -> Node:
+    node = Node(id=element.get("id", ""), kind=local_name(element))
+    default = element.get("default")
+    if default is not None:
+        node["default"] = default
+    if node["kind"] == SUBPROCESS:
+        node["inside"] = _read_scope(element, reading)
+    return node
+
+
+def _read_flow(element: Element, reading: Reading) -> Flow:
+    for child in bpmn_children(element):
+        if local_name(child) not in NOT_EXECUTED_IN_FLOW:
+            reading.problems.add(element, f"with {local_name(child)} {NOT_SUPPORTED}", at=child)
+    return Flow(
+        id=element.get("id", ""),
+        source=element.get("sourceRef", ""),
+        target=element.get("targetRef", ""),
+        condition=_read_condition(element, reading.problems),
+    )
+
+
+def _read_condition(flow: Element, problems: Problems) -> str | None:
+    expression = flow.find(f"{{{BPMN}}}conditionExpression")
+    if expression is None:
+        return None
+    text, language = "".join(expression.itertext()), expression.get("language", "cel")
+    try:
+        if language.lower() != "cel":
+            raise ExpressionError(f"it is in the language {language!r}; conditions are CEL")
+        expressions.check(text)
+    except ExpressionError as error:
+        problems.add(flow, f"has a condition that cannot be run: {error}", at=expression)
+    return text.strip().removeprefix("=").strip()

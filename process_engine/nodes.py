@@ -1,0 +1,81 @@
+"""The SpiffWorkflow task specifications this engine runs BPMN nodes with.
+
+They differ from SpiffWorkflow's own in one thing: they do not predict the future. SpiffWorkflow keeps a tree of
+everything that ran and everything that may run, looks into it to decide joins, and walks it recursively. Here a task
+exists only while a token is at its node, so an instance that loops for years stays small, and joins (see `gateways`)
+count tokens.
+"""
+
+from typing import Any, cast
+
+from SpiffWorkflow.bpmn.specs.bpmn_process_spec import BpmnProcessSpec
+from SpiffWorkflow.bpmn.specs.bpmn_task_spec import BpmnTaskSpec
+from SpiffWorkflow.bpmn.specs.mixins import SubWorkflowTaskMixin, UserTaskMixin
+from SpiffWorkflow.bpmn.specs.mixins.bpmn_spec_mixin import BpmnSpecMixin
+from SpiffWorkflow.specs.base import TaskSpec
+from SpiffWorkflow.task import Task
+from SpiffWorkflow.util.task import TaskState
+
+from process_engine import expressions
+from process_engine.plain_json import Json
+
+
+class CelScriptEngine:
+    """Evaluates conditions, in the place of SpiffWorkflow's engine, which would hand them to Python's `eval`.
+
+    It has none of the other methods of a script engine, so nothing in a definition can run a script or call a service.
+    """
+
+    def __init__(self, variables: dict[str, Json]) -> None:
+        self.variables = variables
+
+    def evaluate(self, task: Task, expression: str, external_context: object = None) -> bool:
+        """The truth of a condition over the variables of the process instance; the other arguments are Spiff's.
+
+        Raises:
+            ExpressionError: it cannot be evaluated, or does not give true or false.
+        """
+        return expressions.evaluate_condition(expression, self.variables)
+
+
+def spec_name(bpmn_id: str) -> str:
+    """The name of a node's specification. No XML id holds a `#`, so it never meets SpiffWorkflow's Start and End."""
+    return f"#{bpmn_id}"
+
+
+def node_id(spec: TaskSpec) -> str | None:
+    """The BPMN id of a node's specification; None for the Start, EndJoin and End that SpiffWorkflow adds."""
+    return cast(BpmnTaskSpec, spec).bpmn_id
+
+
+class Node(BpmnSpecMixin):
+    """A BPMN node. A token that leaves it goes to every output, unless a gateway chooses."""
+
+    def __init__(self, wf_spec: BpmnProcessSpec, bpmn_id: str, **kwargs: Any) -> None:
+        super().__init__(wf_spec, spec_name(bpmn_id), **kwargs)
+        self.bpmn_id = bpmn_id
+
+    def choose(self, my_task: Task) -> list[TaskSpec]:
+        """The nodes that get a token when `my_task` is done; one that is named twice gets two."""
+        return self.outputs
+
+    def _predict(self, my_task: Task, seen: Any = None, looked_ahead: int = 0, mask: int = 0) -> None:
+        """Add no task before a token is there."""
+
+    def _on_complete_hook(self, my_task: Task) -> None:
+        my_task._sync_children(self.choose(my_task), TaskState.FUTURE)
+        for child in my_task.children:
+            child.task_spec._predict(child, mask=TaskState.FUTURE | TaskState.PREDICTED_MASK)
+        super()._on_complete_hook(my_task)
+
+
+class PassThrough(Node):
+    """Start and end events, manual and undefined tasks: a token goes through without waiting."""
+
+
+class Work(UserTaskMixin, Node):
+    """A service or user task: the token waits here until somebody completes the task."""
+
+
+class SubProcess(SubWorkflowTaskMixin, Node):  # pyright: ignore[reportIncompatibleMethodOverride]  # Spiff's two differ
+    """An embedded sub-process: the token waits here until all tokens inside have ended."""

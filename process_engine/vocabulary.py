@@ -1,0 +1,52 @@
+"""Which elements of BPMN 2.0 this engine runs, which ones do not execute by definition, and where they live.
+
+What is in neither list is refused by name: an element that is silently ignored is a process that silently does
+something else.
+"""
+
+BPMN = "http://www.omg.org/spec/BPMN/20100524/MODEL"
+ZEEBE = "http://camunda.org/schema/zeebe/1.0"
+CAMUNDA_7 = "http://camunda.org/schema/1.0/bpmn"
+
+WORK = frozenset({"serviceTask", "userTask"})
+"""Kinds that become tasks in the queue."""
+
+CHOOSING = frozenset({"exclusiveGateway", "inclusiveGateway"})
+"""Kinds whose outgoing flows carry conditions."""
+
+JOINING = frozenset({"parallelGateway", "inclusiveGateway"})
+"""Kinds that wait for several incoming tokens."""
+
+PASSED_THROUGH = frozenset({"startEvent", "endEvent", "manualTask", "task"})
+"""Kinds that do nothing of their own; Zeebe treats manualTask and the undefined task the same way."""
+
+SUBPROCESS = "subProcess"
+
+SUPPORTED = WORK | CHOOSING | JOINING | PASSED_THROUGH | {SUBPROCESS}
+
+_ANYWHERE = frozenset({"documentation", "extensionElements", "auditing", "monitoring"})
+_DATA = frozenset(
+    {"dataObject", "dataObjectReference", "dataStoreReference", "property", "ioSpecification"}
+    | {"dataInputAssociation", "dataOutputAssociation", "dataInput", "dataOutput", "inputSet", "outputSet"}
+)
+_ARTIFACTS = frozenset({"textAnnotation", "association", "group"})
+
+NOT_EXECUTED_IN_SCOPE = _ANYWHERE | _DATA | _ARTIFACTS | {"laneSet", "incoming", "outgoing", "categoryValueRef"}
+"""Children of process and subProcess that draw, describe or group. `incoming` and `outgoing` repeat what the sequence
+flows say."""
+
+NOT_EXECUTED_IN_NODE = _ANYWHERE | _DATA | {"incoming", "outgoing", "categoryValueRef", "rendering"}
+"""Children of events, activities and gateways."""
+
+NOT_EXECUTED_IN_FLOW = _ANYWHERE | {"categoryValueRef", "conditionExpression"}
+"""Children of sequenceFlow; the reader looks at conditionExpression itself."""
+
+NOT_EXECUTED_IN_FILE = _ANYWHERE | frozenset(
+    {"message", "signal", "error", "escalation", "itemDefinition", "dataStore", "import", "category", "interface"}
+    | {"resource", "endPoint", "partnerEntity", "partnerRole", "relationship", "extension", "correlationProperty"}
+    | {"globalTask", "globalUserTask", "globalManualTask", "globalScriptTask", "globalBusinessRuleTask"}
+    | {"timerEventDefinition", "messageEventDefinition", "signalEventDefinition", "errorEventDefinition"}
+    | {"escalationEventDefinition", "conditionalEventDefinition", "compensateEventDefinition", "linkEventDefinition"}
+    | {"terminateEventDefinition", "cancelEventDefinition"}
+)
+"""Children of definitions that do nothing until an element of a process refers to them."""

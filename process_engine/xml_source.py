@@ -1,0 +1,149 @@
+"""Reads XML that a stranger may have written, and finds the one process in it that can be run."""
+
+from collections.abc import Iterator, Mapping
+from typing import NoReturn, Protocol, Self, overload
+
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # lxml comes without type information
+
+from process_engine.errors import DefinitionInvalid, Problem
+from process_engine.vocabulary import BPMN, NOT_EXECUTED_IN_FILE
+
+LARGEST_FILE = 5_000_000
+"""Bytes."""
+
+
+class Element(Protocol):
+    """What this package uses of lxml.etree.Element."""
+
+    tag: str
+    text: str | None
+    sourceline: int
+    attrib: Mapping[str, str]
+
+    @overload
+    def get(self, name: str) -> str | None: ...
+
+    @overload
+    def get(self, name: str, default: str) -> str: ...
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The value of an attribute."""
+        ...
+
+    def find(self, path: str) -> Self | None:
+        """The first descendant on an ElementPath."""
+        ...
+
+    def iterfind(self, path: str) -> Iterator[Self]:
+        """All descendants on an ElementPath."""
+        ...
+
+    def itertext(self) -> Iterator[str]:
+        """All text inside."""
+        ...
+
+    def getparent(self) -> Self | None:
+        """The element around it."""
+        ...
+
+    def __iter__(self) -> Iterator[Self]: ...
+
+
+class Problems:
+    """Collects what is wrong, so that an author sees all of it at once."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+
+    def add(self, element: Element, complaint: str, at: Element | None = None) -> None:
+        """Record a problem of a BPMN element.
+
+        Args:
+            element: the element at fault; its kind, id and line begin the message.
+            complaint: goes on from there: "has no name".
+            at: the place in the file when it is not the element itself, such as one of its settings.
+        """
+        line = (element if at is None else at).sourceline
+        self.found.append(Problem(element.get("id"), line, f"{label(element)} {complaint}"))
+
+
+def label(element: Element) -> str:
+    """How messages call an element: `callActivity 'ship' (line 12)`."""
+    name = repr(element.get("id")) if element.get("id") else "without an id"
+    return f"{local_name(element)} {name} (line {element.sourceline})"
+
+
+def local_name(element: Element) -> str:
+    """The tag without its namespace."""
+    return etree.QName(element).localname
+
+
+def namespace(element: Element) -> str | None:
+    """The namespace of the tag."""
+    return etree.QName(element).namespace
+
+
+def bpmn_children(element: Element) -> Iterator[Element]:
+    """The children of an element that are in the BPMN namespace; all others are extensions or drawing."""
+    return (child for child in element if namespace(child) == BPMN)
+
+
+def read_definitions(xml: bytes) -> Element:
+    """Parse a BPMN file into its root element `definitions`.
+
+    Entities, DTDs, network access and nesting deeper than 256 levels are off.
+
+    Raises:
+        DefinitionInvalid: larger than 5 MB, not XML, with a DOCTYPE, or not BPMN 2.0.
+    """
+    if len(xml) > LARGEST_FILE:
+        _refuse(None, f"the file has {len(xml)} bytes; at most {LARGEST_FILE} (5 MB) are allowed")
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
+    try:
+        root = etree.fromstring(xml, parser)
+    except etree.XMLSyntaxError as error:
+        raise DefinitionInvalid([Problem(None, error.lineno, f"not XML: {error}")]) from error
+    if root.getroottree().docinfo.doctype:
+        _refuse(1, "the file has a DOCTYPE; BPMN needs none, remove it")
+    if root.tag != f"{{{BPMN}}}definitions":
+        _refuse(root.sourceline, f"the root element is {root.tag}; BPMN 2.0 has {{{BPMN}}}definitions")
+    return root
+
+
+def executable_process(root: Element, problems: Problems) -> Element:
+    """The one process with isExecutable="true"; what else the file holds must not take part in running it.
+
+    Raises:
+        DefinitionInvalid: there is none, or more than one: there is nothing to look at further.
+    """
+    for child in bpmn_children(root):
+        _check_top_level(child, problems)
+    processes = [child for child in bpmn_children(root) if local_name(child) == "process"]
+    executable = [process for process in processes if process.get("isExecutable") in ("true", "1")]
+    if len(executable) == 1:
+        return executable[0]
+    if executable:
+        for process in executable:
+            problems.add(process, f"is one of {len(executable)} executable processes; a file must hold exactly one")
+    else:
+        for process in processes:
+            problems.add(process, 'is not executable: add isExecutable="true" to it')
+    if not processes:
+        problems.add(root, 'holds no process: add one with isExecutable="true"')
+    raise DefinitionInvalid(problems.found)
+
+
+def _check_top_level(element: Element, problems: Problems) -> None:
+    kind = local_name(element)
+    if kind == "collaboration":
+        pools = [child for child in bpmn_children(element) if local_name(child) == "participant"]
+        if len(pools) > 1:
+            problems.add(element, f"has {len(pools)} participants; several pools are not supported yet by this version")
+    elif kind != "process" and kind not in NOT_EXECUTED_IN_FILE:
+        problems.add(element, "is not supported yet by this version")
+
+
+def _refuse(line: int | None, message: str) -> NoReturn:
+    raise DefinitionInvalid([Problem(None, line, message)])

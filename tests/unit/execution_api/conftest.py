@@ -1,0 +1,130 @@
+"""The execution API over a fresh database, clients of two tenants, and a check of every answer.
+
+Each answer that a client gets must be in the OpenAPI document: its status, its media type and its schema.
+"""
+
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+import uvicorn
+from documented_answers import check_answer
+from fastapi import FastAPI
+from pydantic import SecretStr
+from sample_processes import REFUND
+from user_tokens import JWT_SECRET
+
+from execution_api.app import create_app
+from execution_api.settings import ApiSettings
+from kernel.migrate import create_api_key
+from offline_model.app import create_app as create_offline_model
+
+
+@pytest.fixture(scope="session")
+def model_url() -> Iterator[str]:
+    """The offline model, served on loopback."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(16)
+        server = uvicorn.Server(uvicorn.Config(create_offline_model(), log_level="error", ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def document() -> dict[str, Any]:
+    """The OpenAPI document; making it takes longer than most tests."""
+    return create_app(ApiSettings(database_url=SecretStr("postgresql://nowhere"))).openapi()
+
+
+@pytest.fixture
+def settings(database_url: str, model_url: str) -> ApiSettings:
+    return ApiSettings(
+        database_url=SecretStr(database_url),
+        openai_base_url=model_url,
+        supabase_jwt_secret=SecretStr(JWT_SECRET),
+        max_body_bytes=1_000_000,
+        database_pool_size=4,
+    )
+
+
+@pytest.fixture
+async def app(settings: ApiSettings) -> AsyncIterator[FastAPI]:
+    application = create_app(settings)
+    async with application.router.lifespan_context(application):
+        yield application
+
+
+@pytest.fixture
+def acme_key(database_url: str) -> str:
+    return create_api_key(database_url, "acme", "ci")
+
+
+@pytest.fixture
+async def open_client(app: FastAPI, document: dict[str, Any]) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
+    """Makes clients: `open_client({"X-API-Key": key})`."""
+    async with AsyncExitStack() as clients:
+
+        def make(headers: dict[str, str] | None = None) -> httpx.AsyncClient:
+            async def check(response: httpx.Response) -> None:
+                await response.aread()
+                check_answer(document, response)
+
+            client = httpx.AsyncClient(
+                transport=httpx.ASGITransport(app),
+                base_url="http://api",
+                headers=headers,
+                event_hooks={"response": [check]},
+            )
+            clients.push_async_callback(client.aclose)
+            return client
+
+        yield make
+
+
+@pytest.fixture
+def anybody(open_client: Callable[..., httpx.AsyncClient]) -> httpx.AsyncClient:
+    """A client without credentials."""
+    return open_client()
+
+
+@pytest.fixture
+def client(open_client: Callable[..., httpx.AsyncClient], acme_key: str) -> httpx.AsyncClient:
+    """A client of acme with the API key "ci"."""
+    return open_client({"Authorization": f"Bearer {acme_key}"})
+
+
+@pytest.fixture
+def globex(open_client: Callable[..., httpx.AsyncClient], database_url: str) -> httpx.AsyncClient:
+    """A client of another tenant."""
+    return open_client({"X-API-Key": create_api_key(database_url, "globex", "ci")})
+
+
+@pytest.fixture
+async def deploy(client: httpx.AsyncClient) -> Callable[..., Awaitable[str]]:
+    """Deploys a BPMN file, the refund process if none is given, and returns its id."""
+
+    async def put(bpmn: str = REFUND) -> str:
+        answer = await client.post("/process-definitions", content=bpmn, headers={"Content-Type": "application/xml"})
+        assert answer.status_code in {200, 201}, answer.text
+        return answer.json()["id"]
+
+    return put
+
+
+@pytest.fixture
+async def started(client: httpx.AsyncClient, deploy: Callable[..., Awaitable[str]]) -> tuple[UUID, UUID]:
+    """A refund instance of acme that waits for a person: its id and the id of its open task."""
+    definition = await deploy()
+    answer = await client.post(
+        "/complete", json={"input": {"process_definition_id": definition, "process_instance_id": "new"}}
+    )
+    return UUID(answer.json()["process_instance_id"]), UUID(answer.json()["task"]["task_id"])

@@ -1,0 +1,132 @@
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from fastapi import FastAPI
+from user_tokens import JWT_SECRET, deep_header_token, unsigned_token, user_token
+
+from execution_api.auth import OPEN_PATHS
+
+
+async def asked(client: httpx.AsyncClient, **headers: str) -> httpx.Response:
+    return await client.get("/instances", headers=headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": ""},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer fleet_wrong"},
+        {"Authorization": "Basic YWxhZGRpbjpvcGVuc2VzYW1l"},
+        {"Authorization": "Bearer not.a.token"},
+        {"X-API-Key": "fleet_wrong"},
+        {"X-API-Key": "wrong"},
+        {"X-API-Key": ""},
+        {"Authorization": f"Bearer {user_token(exp=int(time.time()) - 1)}"},
+        {"Authorization": f"Bearer {user_token(exp=None)}"},
+        {"Authorization": f"Bearer {user_token(aud=None)}"},
+        {"Authorization": f"Bearer {user_token(aud='anon')}"},
+        {"Authorization": f"Bearer {user_token(secret='another secret of thirty-two characters')}"},
+        {"Authorization": f"Bearer {user_token(algorithm='HS512', secret=JWT_SECRET * 2)}"},
+        {"Authorization": f"Bearer {unsigned_token()}"},
+        {"Authorization": f"Bearer {deep_header_token()}"},
+        {"Authorization": f"Bearer {user_token(sub=None, email=None)}"},
+    ],
+)
+async def test_requests_without_valid_credentials_get_one_and_the_same_refusal(
+    anybody: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    answer = await asked(anybody, **headers)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.json() == {
+        "type": "urn:process-fleet:problem:unauthenticated",
+        "title": "Unauthorized",
+        "status": 401,
+        "detail": "Valid credentials are required.",
+        "instance": "/instances",
+        "remedy": "Send an API key or a user token as Authorization: Bearer …, or an API key as X-API-Key.",
+    }
+
+
+@pytest.mark.parametrize("header", ["Authorization", "X-API-Key"])
+async def test_an_api_key_is_accepted_in_both_headers(anybody: httpx.AsyncClient, acme_key: str, header: str) -> None:
+    value = f"Bearer {acme_key}" if header == "Authorization" else acme_key
+    assert (await asked(anybody, **{header: value})).status_code == 200
+
+
+async def test_a_revoked_api_key_is_refused_at_the_next_request(
+    anybody: httpx.AsyncClient, acme_key: str, owner: psycopg.Connection
+) -> None:
+    assert (await asked(anybody, **{"X-API-Key": acme_key})).status_code == 200
+    owner.execute("update public.api_key set revoked_at = now()")
+    assert (await asked(anybody, **{"X-API-Key": acme_key})).status_code == 401
+
+
+async def test_a_user_token_acts_as_its_user_in_the_tenant_of_its_app_metadata(
+    anybody: httpx.AsyncClient, deploy: Callable[..., Awaitable[str]]
+) -> None:
+    definition = await deploy()
+    headers = {"Authorization": f"Bearer {user_token()}"}
+    await anybody.post("/instances", json={"process_definition_id": definition}, headers=headers)
+    [instance] = (await asked(anybody, **headers)).json()["items"]
+    assert instance["initiator"] == "ann@acme.test"
+    events = (await anybody.get("/events", headers=headers)).json()["items"]
+    assert {e["actor"] for e in events if e["event_type"] == "INSTANCE_STARTED"} == {"user:ann@acme.test"}
+
+
+async def test_a_user_without_an_e_mail_is_known_by_the_subject(
+    anybody: httpx.AsyncClient, deploy: Callable[..., Awaitable[str]]
+) -> None:
+    definition = await deploy()
+    headers = {"Authorization": f"Bearer {user_token(email=None)}"}
+    await anybody.post("/instances", json={"process_definition_id": definition}, headers=headers)
+    assert (await asked(anybody, **headers)).json()["items"][0]["initiator"] == "5f0c"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"app_metadata": None},
+        {"app_metadata": {}},
+        {"app_metadata": "acme"},
+        {"app_metadata": {"tenant_id": 7}},
+        {"app_metadata": {"tenant_id": "Acme; drop"}},
+        {"app_metadata": None, "user_metadata": {"tenant_id": "acme"}},
+        {"app_metadata": None, "tenant_id": "acme"},
+    ],
+)
+async def test_a_user_token_whose_app_metadata_names_no_tenant_is_forbidden(
+    anybody: httpx.AsyncClient, claims: dict[str, Any]
+) -> None:
+    answer = await asked(anybody, Authorization=f"Bearer {user_token(**claims)}")
+    assert answer.status_code == 403
+    assert answer.json()["type"].endswith(":tenant_missing")
+
+
+async def test_a_header_cannot_choose_the_tenant(anybody: httpx.AsyncClient, started: object, acme_key: str) -> None:
+    token = user_token(app_metadata={"tenant_id": "globex"})
+    headers = {"Authorization": f"Bearer {token}", "X-Tenant-Id": "acme", "X-API-Key": acme_key}
+    assert (await asked(anybody, **headers)).json()["items"] == []
+
+
+async def test_nothing_is_open_but_what_must_be(document: dict[str, Any], anybody: httpx.AsyncClient) -> None:
+    addresses = {(m.upper(), path) for path, methods in document["paths"].items() for m in methods}
+    for method, path in addresses | {("GET", "/nothing-here"), ("GET", "/redoc"), ("GET", "/healthz/")}:
+        status = (await anybody.request(method, path.replace("{", "").replace("}", ""))).status_code
+        assert (status == 401) is (path not in OPEN_PATHS), (method, path, status)
+    assert {"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"} == OPEN_PATHS
+
+
+async def test_credentials_are_checked_before_the_body_is_read(app: FastAPI) -> None:
+    async def body() -> Any:
+        raise AssertionError("somebody read the body")
+        yield b""
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as stranger:
+        assert (await stranger.post("/documents", content=body())).status_code == 401
