@@ -35,10 +35,10 @@ class Fault(BaseModel):
     """One of several things that are wrong with a request."""
 
     message: str = Field(description="what is wrong")
-    field: str | None = Field(None, description="which part of the request")
-    value: Any = Field(None, description="what it held; left out where it is long")
-    element_id: str | None = Field(None, description="BPMN element at fault")
-    line: int | None = Field(None, description="line of the BPMN file, from 1")
+    field: str | None = Field(default=None, description="which part of the request")
+    value: Any = Field(default=None, description="what it held; left out where it is long")
+    element_id: str | None = Field(default=None, description="BPMN element at fault")
+    line: int | None = Field(default=None, description="line of the BPMN file, from 1")
 
 
 class Problem(BaseModel):
@@ -49,11 +49,11 @@ class Problem(BaseModel):
     status: int = Field(description="the HTTP status")
     detail: str = Field(description="what is wrong with this request")
     instance: str = Field(description="path of the request")
-    field: str | None = Field(None, description="which part of the request is wrong")
-    value: Any = Field(None, description="what it held")
-    remedy: str | None = Field(None, description="what to do about it")
-    errors: list[Fault] | None = Field(None, description="everything that is wrong, where it may be several things")
-    incident: str | None = Field(None, description="id under which the operator finds this failure in the log")
+    field: str | None = Field(default=None, description="which part of the request is wrong")
+    value: Any = Field(default=None, description="what it held")
+    remedy: str | None = Field(default=None, description="what to do about it")
+    errors: list[Fault] | None = Field(default=None, description="everything that is wrong, where it may be several")
+    incident: str | None = Field(default=None, description="id under which the operator finds this failure in the log")
 
 
 class ApiProblem(HTTPException):

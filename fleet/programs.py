@@ -63,8 +63,8 @@ def pod() -> None:
     from agent_pod.main import serve  # noqa: PLC0415
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("mcp").setLevel(logging.WARNING)
+    for chatty in ("httpx", "httpx2", "mcp", "spiff"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     settings = read_settings(PodSettings)
     if os.geteuid() == 0 and settings.fleet_runner_user is None:
         logging.getLogger(__name__).warning("orchestrators run as root; set FLEET_RUNNER_USER to an ordinary user")

@@ -5,7 +5,6 @@ Both protocols (chat completions and responses) are read into this, so that the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 
@@ -81,17 +80,32 @@ class Conversation:
         """Return the system messages as one text."""
         return "\n\n".join(item.text for item in self.items if isinstance(item, Said) and item.role == "system")
 
-    def asked(self) -> str:
-        """Return the running request: the user messages since the model last answered (the rules if there is none)."""
-        said = [item.text for index, item in enumerate(self.items) if index in self._request and isinstance(item, Said)]
-        return "\n\n".join(said) or self.rules()
+    def requests(self) -> list[tuple[int, str]]:
+        """Return each request in order: the place of its last message, and what the user said until it was answered.
 
-    def tool_uses(self, this_turn: bool = False) -> list[ToolUse]:
-        """Return the calls in order with their results: of the whole conversation, or since the running request."""
+        A user message after a tool result, before the model has answered, is a note of the calling framework ("now
+        use that result"), not a request. Without any request the rules are one.
+        """
+        found: list[tuple[int, str]] = []
+        before = "answer"
+        for place, item in enumerate(self.items):
+            if isinstance(item, Returned):
+                before = "result"
+            elif isinstance(item, Called) or item.role == "assistant":
+                before = "answer"
+            elif item.role == "user" and before != "result":
+                said = [found.pop()[1], item.text] if before == "request" else [item.text]
+                found.append((place, "\n\n".join(said)))
+                before = "request"
+        return found or [(0, self.rules())]
+
+    def tool_uses(self, since: int = 0) -> list[ToolUse]:
+        """Return the calls from the item at place `since` on, in order, each with its result."""
         results = {item.call_id: item.text for item in self.items if isinstance(item, Returned)}
-        items = self.items[max(self._request, default=0) :] if this_turn else self.items
         return [
-            ToolUse(item.name, item.arguments, results.get(item.call_id)) for item in items if isinstance(item, Called)
+            ToolUse(item.name, item.arguments, results.get(item.call_id))
+            for item in self.items[since:]
+            if isinstance(item, Called)
         ]
 
     def allowed_tools(self) -> list[Tool]:
@@ -100,22 +114,3 @@ class Conversation:
         if choice.mode == "none":
             return []
         return [tool for tool in self.tools if choice.names is None or tool.name in choice.names]
-
-    @cached_property
-    def _request(self) -> list[int]:
-        """The places of the running request's messages.
-
-        A user message after a tool result, before the model has answered, is a note of the calling framework ("now
-        use that result"), not a new request.
-        """
-        request: list[int] = []
-        before = "answer"
-        for index, item in enumerate(self.items):
-            if isinstance(item, Returned):
-                before = "result"
-            elif isinstance(item, Called) or item.role == "assistant":
-                before = "answer"
-            elif item.role == "user" and before != "result":
-                request = [*request, index] if before == "request" else [index]
-                before = "request"
-        return request

@@ -9,6 +9,7 @@ from offline_model.conversation import Conversation
 from offline_model.evidence.reading import Reading
 from offline_model.schema.facts import Facts
 from offline_model.schema.fill import fill
+from offline_model.schema.in_words import schema_in
 from offline_model.tools.steps import Call, next_call
 
 _JSON_OBJECT_SCHEMA = {
@@ -49,6 +50,9 @@ def decide(conversation: Conversation) -> Decision:
     output = conversation.output
     if output.schema is not None:
         return Decision(text=_json_answer(reading, output.schema, output.field))
+    told = schema_in("\n".join([conversation.rules(), *(text for _, text in conversation.requests())]))
+    if told is not None:
+        return Decision(text=_json_answer(reading, told, "messages"))
     return Decision(text=_text_answer(reading))
 
 

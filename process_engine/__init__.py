@@ -1,4 +1,4 @@
-"""The process engine: BPMN 2.0 in, tasks out. Pure: no database, no network, no clock.
+"""The process engine: BPMN 2.0 in, tasks out. All but `advance` is pure: no database, no network, no clock.
 
     definition.parse(xml)  -> Definition       read a BPMN file, or say everything that is wrong with it
     steps.start(...)       -> Step             begin a process instance
@@ -11,11 +11,13 @@ How the modules depend on each other, from the ground up:
     vocabulary, xml_source      which elements run; reading XML that strangers wrote
     graph                       a process as nodes and flows, in plain JSON
     graph_reader, graph_checks  XML -> graph, and what a graph must obey
-    extensions, forms, work_settings   the `zeebe:` settings of service and user tasks
+    extensions, schemas, forms  `zeebe:` extension elements; JSON Schemas in them
+    work_settings               what a definition says about one service or user task
     definition                  all of that: XML -> Definition
     nodes, gateways, blueprint  graph -> SpiffWorkflow specifications
     tokens                      SpiffWorkflow instance <-> state in plain JSON
     motion                      run until only people and agents can go on
     variables, work             mappings; an open token -> NewTask
     steps                       all of that: one step of a process instance
+    advance                     commits steps to the database
 """

@@ -8,14 +8,13 @@ import difflib
 from collections import OrderedDict
 from uuid import UUID, uuid4
 
-from lxml import etree
-
 from kernel.errors import InstanceChanged, NotFound
 from kernel.functions import Kernel
 from kernel.models import ClaimedTask, DefinitionSummary, Instance, Json, Started, Submitted, Task, TaskStatus
 from process_engine import steps
 from process_engine.definition import parse
 from process_engine.errors import StepFailed, TokenUnknown
+from process_engine.xml_source import as_text
 
 _MOST_TRIES = 10  # a step loses only to another step of the same instance, so each try means somebody else moved on
 _specs: OrderedDict[tuple[str, str, int], Json] = OrderedDict()
@@ -28,9 +27,8 @@ async def deploy(kernel: Kernel, bpmn: bytes) -> DefinitionSummary:
     Raises DefinitionInvalid with every problem found, and InvalidInput for an orchestrator that no pod serves.
     """
     definition = parse(bpmn)
-    text = etree.tostring(etree.fromstring(bpmn, etree.XMLParser(resolve_entities=False)), encoding="unicode")
     return await kernel.deploy_definition(
-        definition.id, definition.name, text, definition.spec, sorted(definition.orchestrators)
+        definition.id, definition.name, as_text(bpmn), definition.spec, sorted(definition.orchestrators)
     )
 
 

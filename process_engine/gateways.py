@@ -97,14 +97,11 @@ class _Joining(Node):
         return sorted(self._missing(self._first_token_per_source(my_task)))
 
     def _may_fire(self, my_task: Task, arrived: dict[str, Task]) -> bool:
-        raise NotImplementedError
+        return not self._missing(arrived)
 
 
 class ParallelGateway(_Joining):
     """Fires when every incoming flow has a token, and sends one along every outgoing flow (table 13.1)."""
-
-    def _may_fire(self, my_task: Task, arrived: dict[str, Task]) -> bool:
-        return not self._missing(arrived)
 
 
 class InclusiveGateway(_Joining, _Choosing):  # pyright: ignore[reportIncompatibleMethodOverride]  # as Spiff's
@@ -121,8 +118,6 @@ class InclusiveGateway(_Joining, _Choosing):  # pyright: ignore[reportIncompatib
         Paths through this gateway do not count, and tokens in other scopes cannot reach it.
         """
         missing = self._missing(arrived)
-        if not missing:
-            return True
         for task in my_task.workflow.tasks.values():
             if task.task_spec is not self and task.has_state(TaskState.NOT_FINISHED_MASK):
                 reached = self._reached_from(task.task_spec)

@@ -17,9 +17,14 @@ def parse_schema(text: str) -> dict[str, Json]:
         ValueError: the text is not JSON, not an object, or not a valid schema. The message says where.
     """
     try:
-        schema = json.loads(text, parse_constant=_not_json)
+        return _checked(text)
     except RecursionError:
         raise ValueError("the JSON is nested too deep") from None
+
+
+def _checked(text: str) -> dict[str, Json]:
+    try:
+        schema = json.loads(text, parse_constant=_not_json)
     except ValueError as error:
         raise ValueError(f"not JSON: {error}") from error
     if not isinstance(schema, dict):

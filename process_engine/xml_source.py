@@ -112,6 +112,12 @@ def read_definitions(xml: bytes) -> Element:
     return root
 
 
+def as_text(xml: bytes) -> str:
+    """A file that `read_definitions` accepted, as text: decoded as it declares, without the XML declaration."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    return etree.tostring(etree.fromstring(xml, parser).getroottree(), encoding="unicode")
+
+
 def executable_process(root: Element, problems: Problems) -> Element:
     """The one process with isExecutable="true"; what else the file holds must not take part in running it.
 

@@ -8,7 +8,7 @@ from offline_model.conversation import Conversation, ToolUse
 from offline_model.evidence.answer import Answer, Source, answer_from, is_about
 from offline_model.evidence.passages import Passage, distinct, documents_in, error_in, parsed, passages_in
 from offline_model.evidence.relevance import search_terms
-from offline_model.evidence.request import COMMENT_FIELDS, SUBJECT_FIELDS, Request, read_request, same_name
+from offline_model.evidence.request import COMMENT_FIELDS, SUBJECT_FIELDS, Request, current_request, same_name
 from offline_model.text.asks import is_order, is_question, without_order
 from offline_model.text.sentences import sentences, shortened
 from offline_model.text.words import is_korean
@@ -26,9 +26,11 @@ class Reading:
 
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
-        self.request: Request = read_request(conversation.rules(), conversation.asked())
+        asked = conversation.requests()
+        number, request = current_request(conversation.rules(), [text for _, text in asked])
+        self.request: Request = request
         self.uses: list[ToolUse] = conversation.tool_uses()
-        self.turn_uses: list[ToolUse] = conversation.tool_uses(this_turn=True)
+        self.turn_uses: list[ToolUse] = conversation.tool_uses(since=asked[number][0])
 
     @cached_property
     def query(self) -> str:
@@ -49,11 +51,11 @@ class Reading:
 
     @cached_property
     def answer(self) -> Answer:
-        """The extractive answer from everything given: tool results, input values, else the user's own text."""
-        given = evidence_of(self.uses) + self._given_passages()
-        found = answer_from(given, self.query)
-        if found.lines:
-            return found
+        """The extractive answer: from what tools gave, else from the input values, else from the user's own text."""
+        for given in (evidence_of(self.uses), self._given_passages()):
+            found = answer_from(given, self.query)
+            if found.lines:
+                return found
         asked_for = evidence_of(self.turn_uses, (Kind.OTHER,)) or self._given_passages()
         if asked_for:
             return answer_from(asked_for, self.query, must_meet=False)
@@ -107,13 +109,18 @@ class Reading:
         return f"I am an offline extractive model; I found nothing about '{about}' in the documents I was given."
 
     def _given_passages(self) -> list[Passage]:
-        """Return the passages among the inputs: every text but the subject, the comment and short labels."""
+        """Return the passages among the inputs: every text but the subject, the comment, short labels and echoes."""
         left_out = (*SUBJECT_FIELDS, *COMMENT_FIELDS)
         found: list[Passage] = []
         for name, value in self.request.inputs.items():
             if same_name(str(name)) not in left_out:
                 found += passages_in(value, str(name))
-        return [passage for passage in found if len(passage.text) >= _SHORTEST and passage.text not in self.query]
+        asked = " ".join(self.query.split())
+        return [
+            passage
+            for passage in found
+            if len(passage.text) >= _SHORTEST and " ".join(passage.text.split()).rstrip("…") not in asked
+        ]
 
     def _own_text_answer(self) -> Answer:
         """Return the statements of the user's own text that meet its question, or say most when it asks none."""

@@ -2,13 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 SUBJECT_FIELDS = ("request", "question", "query", "topic", "text", "message", "요청", "질문", "주제")
 COMMENT_FIELDS = ("comment", "reviewcomment", "reviewercomment", "feedback", "correction", "의견", "코멘트")
 _JSON_START = re.compile(r"^[ \t]*(?P<label>[\w ]{1,40})\s*:\s*(?:```(?:json)?\s*)?(?=[{\[])", re.MULTILINE)
+_ABOUT_FORM = re.compile(
+    r"\b(?:json|schema|formatt?(?:ed|ing)?|corrected|valid|invalid|cannot be used)\b", re.IGNORECASE
+)
 _FENCE_END = re.compile(r"\s*```")
 _LABELLED = re.compile(
     r"^[ \t]*(?:question|request|query|topic|질문|요청|주제)\s*:[ \t]*(?P<subject>\S.*)$", re.IGNORECASE | re.MULTILINE
@@ -50,6 +53,23 @@ def read_request(rules: str, asked: str) -> Request:
         return Request(rules, around, labelled["subject"].strip(), comment, inputs, own_words=True)
     everything = "\n".join([instruction, *texts_in(inputs)]).strip()
     return Request(rules, instruction, everything, comment, inputs, own_words=True)
+
+
+def current_request(rules: str, asked: Sequence[str]) -> tuple[int, Request]:
+    """Return which of the requests `asked` (one after the other) is to be done, and that request taken apart.
+
+    It is the last; but where that brings no values of its own and an earlier one did ("Shorter, please."), it is
+    the earlier one, and what was said since counts as a comment on it, unless it speaks of nothing but the form.
+    """
+    read = [read_request(rules, text) for text in asked]
+    if read[-1].inputs:
+        return len(read) - 1, read[-1]
+    valued = [place for place, request in enumerate(read) if request.inputs]
+    if not valued:
+        return len(read) - 1, read[-1]
+    place = valued[-1]
+    since = [text for text in asked[place + 1 :] if not _ABOUT_FORM.search(text)]
+    return place, replace(read[place], comment="\n".join(filter(None, [read[place].comment, *since])))
 
 
 def same_name(name: str) -> str:
@@ -107,7 +127,7 @@ def _without_json(text: str) -> tuple[str, dict[str, Any]]:
         name = label["label"].strip()
         if name.lower() in _WHOLE_INPUT and isinstance(value, dict):
             values |= value
-        else:
+        elif "schema" not in name.lower():
             values[name] = value
     kept.append(text[at:])
     return "".join(kept).strip(), values

@@ -13,6 +13,7 @@ _KEY_WORDS = stems("keyword tag term label topic 태그 키워드")
 _SEARCHES = stems("query search question subquestion 질의 질문")
 _SENTENCES = stems("step point finding fact highlight sentence detail note answer paragraph insight claim 단계 요점")
 _SOURCE_FIELDS = frozenset(("documentid", "quote", "source", "url", "snippet", "excerpt", "citation"))
+_PLAIN_SOURCE = {"properties": {name: {"type": "string"} for name in ("document_id", "title", "source", "quote")}}
 _MOST_KEY_WORDS = 5
 _DEEPEST = 6
 
@@ -42,9 +43,9 @@ def _values(filler: Fills, item: Field, facts: Facts, depth: int) -> list[Any]:
     if item.schema.get("type") == "object" or "properties" in item.schema:
         if not _describes_source(item):
             return []
+        described = item.schema if "properties" in item.schema else {**item.schema, **_PLAIN_SOURCE}
         return [
-            filler.fill(Field("", item.schema), facts.about(source), depth=depth + 1).value
-            for source in reading.sources
+            filler.fill(Field("", described), facts.about(source), depth=depth + 1).value for source in reading.sources
         ]
     if item.schema.get("type", "string") != "string":
         return []

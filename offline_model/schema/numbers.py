@@ -22,7 +22,8 @@ def number_value(field: Field, facts: Facts) -> Filled:
     if facts.source and whole and field.is_called(_ORDINAL):
         return Filled(facts.source.number, found=True)
     for text in _texts(facts):
-        found = [number for number in _spoken_of(field, text, whole) if _is_within(field, number)]
+        described = "" if facts.calling else field.description
+        found = [number for number in _spoken_of(f"{field.name} {described}", text, whole) if _is_within(field, number)]
         if found:
             return Filled(found[0], found=True)
     if field.is_called(_CONFIDENCE) and not whole:
@@ -43,9 +44,9 @@ def _texts(facts: Facts) -> Iterator[str]:
     yield " ".join(sentence for sentence, _ in facts.reading.answer.lines)
 
 
-def _spoken_of(field: Field, text: str, whole: bool) -> list[int | float]:
-    """Return the numbers of `text` with a word of the field's name or description near them, the best first."""
-    told = [word for word in words(f"{field.name.replace('_', ' ')} {field.description}") if word not in STOP_WORDS]
+def _spoken_of(field: str, text: str, whole: bool) -> list[int | float]:
+    """Return the numbers of `text` that have a word of what is told of the `field` near them, the best first."""
+    told = [word for word in words(field.replace("_", " ")) if word not in STOP_WORDS]
     wanted = term_set(" ".join(told))
     ranked: list[tuple[int, int, int, int | float]] = []
     for match in _NUMBER.finditer(text):

@@ -50,7 +50,7 @@ def test_a_killed_pods_task_is_finished_by_another_within_two_leases(fleet_of_tw
     instance_id = fleet.start("one_step_naughty", do="hang_once", marker=str(fleet.tree.data / "marker"))
     fleet.task(instance_id, "IN_PROGRESS")
     pod = pod_of_task(fleet, instance_id)
-    children = pod.children(recursive=True)
+    children = until(lambda: pod.children(recursive=True) or None)
     pod.kill()
     killed_at = time.monotonic()
     until(lambda: True if claimed_events(fleet, instance_id) == 2 else None)

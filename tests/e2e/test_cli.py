@@ -39,6 +39,13 @@ class Cli:
         self.first_line = up.stdout.readline()
         return up
 
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End `fleet up` and expect that it ends well."""
+        self.up.send_signal(how)
+        assert self.up.wait(timeout=60) == 0
+        assert self.up.stdout is not None
+        self.up.stdout.close()
+
     def run(self, *arguments: str, fails: bool = False) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "fleet", *arguments],
@@ -58,8 +65,7 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     folder = tmp_path_factory.mktemp("cli")
     running = Cli(folder)
     yield running
-    running.up.terminate()
-    assert running.up.wait(timeout=60) == 0
+    running.stop()
 
 
 def test_up_says_ready_and_writes_the_connection_for_its_owner_alone(cli: Cli) -> None:
@@ -127,16 +133,14 @@ def test_stopping_up_leaves_nothing_running_and_it_can_start_again(tmp_path: Pat
     tree = psutil.Process(cli.up.pid).children(recursive=True)
     postgres = [process for process in psutil.process_iter(["cmdline"]) if _serves(process, tmp_path)]
     assert len(tree) >= 3 and postgres
-    cli.up.send_signal(how)
-    assert cli.up.wait(timeout=60) == 0
+    cli.stop(how)
     _, alive = psutil.wait_procs([*tree, *postgres], timeout=10)
     assert not alive
     key = cli.connection["api_key"]
     again = Cli(tmp_path)
     assert again.connection["api_key"] == key
     assert httpx.get(again.connection["api_url"] + "/pods", headers={"X-API-Key": key}).status_code == 200
-    again.up.terminate()
-    again.up.wait(timeout=60)
+    again.stop()
 
 
 def _serves(process: psutil.Process, folder: Path) -> bool:

@@ -11,6 +11,11 @@ from execution_api.intake import DEEPEST_NESTING, LARGEST_JSON_BYTES, check_text
 from execution_api.problems import ApiProblem
 
 
+@pytest.fixture
+def database_url(shared_database: str) -> str:
+    return shared_database
+
+
 def nested(depth: int) -> Any:
     value: Any = {}
     for _ in range(depth - 1):

@@ -6,15 +6,18 @@ from uuid import uuid4
 import httpx
 import pytest
 from fastapi import FastAPI
-from shut_database import shut_database
 from starlette.exceptions import HTTPException
 from user_tokens import user_token
 
 from execution_api.problems import MEDIA_TYPE, TYPE_PREFIX, problem_of
 from execution_api.services import Services
-from kernel.embedded import EmbeddedPostgres
 from kernel.errors import Conflict, DatabaseUnavailable, Forbidden, InvalidInput, NotFound, Refused, TooMany
 from process_engine.errors import TokenUnknown
+
+
+@pytest.fixture
+def database_url(shared_database: str) -> str:
+    return shared_database
 
 
 async def test_an_unknown_address_is_a_problem(client: httpx.AsyncClient) -> None:
@@ -85,16 +88,6 @@ async def test_a_body_that_is_no_json_says_which_media_type_is_needed(client: ht
 async def test_a_missing_body_is_named(client: httpx.AsyncClient) -> None:
     answer = await client.post("/instances")
     assert (answer.status_code, answer.json()["field"]) == (422, "body")
-
-
-async def test_a_database_that_is_away_is_503_with_a_time_to_come_back(
-    app: FastAPI, client: httpx.AsyncClient, server: EmbeddedPostgres, database_url: str
-) -> None:
-    shut_database(app, server, database_url)
-    answer = await client.get("/instances")
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert answer.json()["type"] == TYPE_PREFIX + "database_unavailable"
-    assert "pool" not in answer.text
 
 
 async def test_an_unforeseen_error_shows_an_incident_id_that_the_log_explains(

@@ -1,11 +1,9 @@
 """How a request is taken apart: instruction, subject, comment, inputs."""
 
-import json
-
 import pytest
 
 from offline_model.conversation import Called, Conversation, Returned, Said
-from offline_model.evidence.request import read_request
+from offline_model.evidence.request import current_request, read_request
 
 
 def test_an_input_block_gives_the_values_and_leaves_the_instruction(task):
@@ -52,7 +50,7 @@ def test_without_values_the_subject_is_all_of_the_text():
     assert request.own_words
 
 
-def test_the_running_request_is_what_the_user_said_since_the_last_answer():
+def test_a_request_is_what_the_user_said_until_the_model_answered():
     items = (
         Said("system", "Rules"),
         Said("user", "Old"),
@@ -66,17 +64,34 @@ def test_the_running_request_is_what_the_user_said_since_the_last_answer():
         Said("user", "really"),
     )
     conversation = Conversation(items)
-    assert conversation.asked() == "New\n\nand more"
+    assert conversation.requests() == [(1, "Old"), (5, "New\n\nand more")]
     assert conversation.rules() == "Rules\n\nMore rules"
-    assert [use.name for use in conversation.tool_uses(this_turn=True)] == ["f"]
-
-
-def test_calls_of_earlier_turns_are_not_of_this_turn():
-    items = (Said("user", "Old"), Called("c", "f", {}), Returned("c", "1"), Said("assistant", "A"), Said("user", "New"))
-    conversation = Conversation(items)
-    assert conversation.tool_uses(this_turn=True) == []
-    assert [(use.name, use.result) for use in conversation.tool_uses()] == [("f", "1")]
+    assert [(use.name, use.result) for use in conversation.tool_uses(since=5)] == [("f", "1")]
+    assert conversation.tool_uses(since=7) == []
 
 
 def test_rules_alone_are_the_request():
-    assert Conversation((Said("system", json.dumps("Say hello")),)).asked() == '"Say hello"'
+    assert Conversation((Said("system", "Say hello"),)).requests() == [(0, "Say hello")]
+
+
+def test_a_new_question_is_a_request_of_its_own():
+    place, request = current_request("", ["When is a refund paid?", "When do orders ship?"])
+    assert (place, request.subject, request.comment) == (1, "When do orders ship?", "")
+
+
+def test_words_after_a_request_with_values_are_a_comment_on_it(task):
+    first = task("Draft an answer.", request="When is a refund paid?", comment="Be short")
+    place, request = current_request("", [first, "Name the gift cards too."])
+    assert (place, request.subject) == (0, "When is a refund paid?")
+    assert request.comment == "Be short\nName the gift cards too."
+
+
+def test_words_about_the_form_of_the_answer_are_no_comment(task):
+    first = task("Draft an answer.", request="When is a refund paid?")
+    place, request = current_request("", [first, "Your answer cannot be used: it is no JSON. Send it again."])
+    assert (place, request.subject, request.comment) == (0, "When is a refund paid?", "")
+
+
+def test_a_schema_in_the_text_is_no_value():
+    request = read_request("", 'Answer by this JSON Schema:\n{"type": "object"}\nQuestion: When?')
+    assert request.inputs == {}

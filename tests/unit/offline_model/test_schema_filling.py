@@ -296,6 +296,40 @@ def test_lists_keep_their_bounds():
     assert (value["codes"], value["pair"], value["parts"]) == ([0, 1, 2], ["", 0], [{"zone": ""}])
 
 
+def test_sources_of_no_told_form_get_a_plain_one(task, documents):
+    schema = of(sources={"type": "array", "items": {"type": "object"}})
+    value = fill(
+        schema, task("Research.", request="When is a refund paid?"), ("search_documents", {"results": documents})
+    )
+    assert value["sources"][0]["document_id"] == "d1"
+    assert value["sources"][0]["quote"] in documents[0]["text"]
+
+
+def test_a_schema_asked_for_in_words_is_filled(task):
+    schema = json.dumps(CATEGORY, indent=2)
+    rules = f"Answer with one JSON object that satisfies this JSON Schema, and with nothing else:\n  {schema}\nBe kind."
+    items = (Said("system", rules), Said("user", task("Classify.", request="The lift is broken.")))
+    assert json.loads(decide(Conversation(items)).text) == {"category": "problem"}
+
+
+@pytest.mark.parametrize("mention", ["a JSON Schema", 'a JSON Schema: {"type": "thing"}', "a JSON Schema: {broken"])
+def test_a_schema_that_is_only_spoken_of_changes_nothing(mention: str):
+    items = (Said("user", f"What is {mention} good for?"),)
+    assert decide(Conversation(items)).text.startswith("I am an offline extractive model")
+
+
+def test_a_correction_of_the_form_is_answered_for_the_request_it_corrects(task, documents):
+    items = (
+        Said("user", task("Draft an answer.", request="When is a refund paid?")),
+        Called("c", "search_documents", {"query": "refund paid"}),
+        Returned("c", json.dumps({"results": documents})),
+        Said("assistant", "Soon."),
+        Said("user", "Your answer cannot be used:\nit is no JSON. Send the whole answer again."),
+    )
+    value = json.loads(decide(Conversation(items, output=OutputFormat(of(answer=TEXT), "schema"))).text)
+    assert "Refunds are paid to the original card within 5 working days. [1]" in value["answer"]
+
+
 def test_a_boolean_is_what_the_text_says(task):
     schema = of(urgent={"type": "boolean"}, refundable={"type": "boolean"}, approved={"type": "boolean"})
     value = fill(schema, task("Assess.", request="This is urgent. It is not refundable. approved: yes"))

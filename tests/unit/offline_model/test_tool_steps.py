@@ -235,6 +235,13 @@ def test_a_failed_tool_is_told_in_the_answer(run_agent, search_tool):
     assert "A tool failed: search_documents: index offline" in text
 
 
+def test_optional_arguments_are_not_guessed_from_their_descriptions(run_agent, documents):
+    limit = {"type": "integer", "description": "Most passages, the first days."}
+    search = tool("search_documents", "Search", ("query",), query=TEXT, limit=limit)
+    calls, _ = run_agent("When is a refund paid in the first 3 days?", [search], lambda *_: {"results": documents})
+    assert "limit" not in calls[0][1]
+
+
 def test_tool_names_with_a_server_s_prefix_are_understood(run_agent, documents):
     prefixed = tool("mcp_127_0_0_1_8998_mcp_document_search", "", ("query",), query=TEXT)
     calls, _ = run_agent("When is a refund paid?", [prefixed], lambda *_: {"results": documents})

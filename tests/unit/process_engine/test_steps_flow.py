@@ -1,5 +1,7 @@
 """Where tokens go, element by element: what opens when, how often, and when an instance ends."""
 
+from pathlib import Path
+
 import pytest
 from bpmn_writing import Run, process, scope
 
@@ -119,6 +121,20 @@ def test_a_condition_that_cannot_be_evaluated_is_a_failure_and_never_true(
     assert caught.value.element_id == "choice"
     assert caught.value.message.startswith("the condition of flow 'choice_e' cannot be evaluated: ")
     assert reason in caught.value.message
+
+
+def test_even_a_stored_definition_that_was_tampered_with_cannot_run_python(tmp_path: Path) -> None:
+    xml = model(
+        "startEvent s, userTask a, exclusiveGateway choice, endEvent e f",
+        "s -> a -> choice, choice -> e [x], choice -> f [default]",
+    )
+    run, trace = Run(xml), tmp_path / "ran"
+    flow = next(flow for flow in run.spec["graph"]["flows"] if flow["condition"])
+    for python in (f"open('{trace}', 'w')", f"__import__('pathlib').Path('{trace}').touch()", "print(1)"):
+        flow["condition"] = python
+        with pytest.raises(StepFailed, match="choice: the condition of flow 'choice_e' cannot be evaluated"):
+            run.do("a")
+    assert not trace.exists()
 
 
 def test_a_later_condition_is_not_asked_once_one_is_true() -> None:

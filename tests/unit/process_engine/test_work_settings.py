@@ -147,6 +147,7 @@ def test_agent_mode_none_turns_the_agent_of_a_user_task_off() -> None:
         ("userTask", headers(outputSchema="{"), "has an outputSchema that cannot be read: not JSON: "),
         ("userTask", headers(outputSchema='{"maximum": NaN}'), "NaN is not a JSON value"),
         ("userTask", headers(outputSchema="[" * 100_000), "nested too deep"),
+        ("userTask", headers(outputSchema='{"not":' * 400 + "{}" + "}" * 400), "nested too deep"),
         ("userTask", headers(outputSchema="[]"), "a JSON Schema is an object; this is list"),
         ("userTask", headers(outputSchema='{"type": "text"}'), "not a JSON Schema: $.type: 'text' is not valid"),
         ("userTask", headers(outputSchema='{"required": "a"}'), "not a JSON Schema: $.required"),

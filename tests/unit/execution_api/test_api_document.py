@@ -1,0 +1,102 @@
+import json
+from typing import Any
+
+import pytest
+from documented_answers import validator
+from jsonschema import Draft202012Validator
+
+from execution_api.auth import OPEN_PATHS
+from execution_api.problems import MEDIA_TYPE
+from process_engine.definition import parse
+
+Document = dict[str, Any]
+
+
+def operations(document: Document) -> list[tuple[str, Document]]:
+    return [
+        (f"{method.upper()} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+        return own.union(*(references(item) for item in value.values()))
+    return set().union(*(references(item) for item in value)) if isinstance(value, list) else set()
+
+
+def test_every_reference_leads_somewhere_and_every_schema_is_one(document: Document) -> None:
+    schemas = document["components"]["schemas"]
+    assert references(document) <= {f"#/components/schemas/{name}" for name in schemas}
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
+    assert "HTTPValidationError" not in schemas
+
+
+def test_every_operation_says_what_it_is(document: Document) -> None:
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert len(names) == len(set(names)) == 28
+    tags = {tag["name"] for tag in document["tags"]}
+    for where, operation in operations(document):
+        assert operation["summary"] and operation["description"], where
+        assert set(operation["tags"]) <= tags and operation["tags"], where
+
+
+def test_every_operation_behind_the_gate_names_both_credentials(document: Document) -> None:
+    for where, operation in operations(document):
+        expected = None if where.split()[1] in OPEN_PATHS else [{"HTTPBearer": []}, {"APIKeyHeader": []}]
+        assert operation.get("security") == expected, where
+    assert set(document["components"]["securitySchemes"]) == {"HTTPBearer", "APIKeyHeader"}
+
+
+def test_every_answer_has_a_schema_and_every_error_is_a_problem(document: Document) -> None:
+    for where, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            assert answer["description"], (where, status)
+            [(media_type, content)] = answer["content"].items()
+            assert content["schema"], (where, status)
+            assert (media_type == MEDIA_TYPE) is (int(status) >= 400), (where, status)
+        assert {"422", "500"} <= set(operation["responses"]), where
+
+
+def test_every_json_body_has_an_example_that_fits(document: Document) -> None:
+    for where, operation in operations(document):
+        bodies = [operation.get("requestBody", {"content": {}})["content"]]
+        bodies += [answer["content"] for answer in operation["responses"].values()]
+        for media_type, content in ((m, c) for body in bodies for m, c in body.items()):
+            schema = content["schema"]
+            if "$ref" not in schema:
+                assert media_type in {"text/plain", "application/xml", "text/xml", "multipart/form-data"}, where
+                continue
+            [example] = document["components"]["schemas"][schema["$ref"].rsplit("/")[-1]]["examples"]
+            validator(document, schema).validate(example)
+
+
+def test_the_bpmn_example_can_be_deployed(document: Document) -> None:
+    body = document["paths"]["/process-definitions"]["post"]["requestBody"]["content"]
+    assert {"application/xml", "text/xml", "multipart/form-data"} == set(body)
+    assert parse(body["application/xml"]["example"].encode()).id == "refund"
+
+
+def test_parameters_are_described(document: Document) -> None:
+    for where, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            assert parameter["schema"], where
+            if parameter["in"] != "path" and parameter["name"] != "status":
+                assert parameter.get("description"), (where, parameter["name"])
+
+
+def test_the_document_names_nothing_but_the_project(document: Document) -> None:
+    text = json.dumps(document)
+    for word in ("/work", "/tmp", "localhost"):
+        assert word not in text
+
+
+@pytest.mark.parametrize("path", ["/complete", "/instances", "/tasks/{task_id}/submit"])
+def test_the_idempotency_key_is_documented(document: Document, path: str) -> None:
+    operation = document["paths"][path]["post"]
+    assert "Idempotency-Key" in {parameter["name"] for parameter in operation["parameters"]}
+    succeeded = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+    assert all("Idempotency-Replayed" in answer["headers"] for answer in succeeded)
