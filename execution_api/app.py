@@ -29,6 +29,7 @@ from kernel.postgres import PostgresPool
 from knowledge.embed import Embedder
 
 _ROOMS = (completion, definitions, instances, tasks, events, documents, agents, operations)
+_ROUTES = [route for room in _ROOMS for route in room.router.routes]
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
@@ -43,15 +44,13 @@ def create_app(settings: ApiSettings) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
+        routes=_ROUTES,
         exception_handlers={
             HTTPException: answer_with_problem,
             RequestValidationError: answer_with_problem,
             405: _answer_wrong_method,
         },
     )
-    for room in _ROOMS:
-        app.include_router(room.router)
     # the last one added is the outermost
     app.add_middleware(Gate)
     app.add_middleware(Intake, max_body_bytes=settings.max_body_bytes)
@@ -63,9 +62,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
 async def _answer_wrong_method(request: Request, error: Exception) -> Response:
     # FastAPI names the methods of the first route of this address; RFC 9110 asks for those of all.
-    routes = [route for room in _ROOMS for route in room.router.routes if isinstance(route, Route)]
-    here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    methods = sorted({method for route in here for method in route.methods or ()})
+    here = [route for route in _ROUTES if route.matches(request.scope)[0] is not Match.NONE]
+    methods = sorted({method for route in here if isinstance(route, Route) for method in route.methods or ()})
     return await answer_with_problem(request, HTTPException(405, headers={"Allow": ", ".join(methods)}))
 
 

@@ -1,9 +1,10 @@
 """What goes into the API and comes out, where it is not a row that the kernel returns as it is."""
 
+from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from kernel.models import Call, Cost, DefinitionSummary, Event, InstanceSummary, Task
 
@@ -17,6 +18,8 @@ Version = Annotated[int, Field(ge=1, le=LARGEST_VERSION, description="a deployed
 Variables = Annotated[dict[str, Any], Field(description="process variables: any JSON")]
 Person = Annotated[str, Field(min_length=1, max_length=320, description="a person's e-mail address")]
 AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Money = Annotated[Decimal, PlainSerializer(lambda amount: format(amount, "f"), return_type=str)]
+"""US dollars as text with all their digits: 0.00000125, never 1.25E-6."""
 TaskFilter = Literal["ALL", "TODO", "PENDING", "IN_PROGRESS", "WAITING", "DONE", "FAILED", "CANCELLED"]
 _Text = Annotated[str, Field(max_length=20_000)]
 
@@ -80,6 +83,18 @@ class Items(BaseModel, Generic[_T]):
     items: list[_T]
 
 
+class JournalCall(Call):
+    """A model or tool call."""
+
+    cost_usd: Money | None = Field(description="null where the price of the model is not known")
+
+
+class InstanceCost(Cost):
+    """What the instance's model and tool calls came to."""
+
+    cost_usd: Money | None = Field(description="null where the price of a model is not known")
+
+
 class EventPage(BaseModel):
     """Events in the order of writing."""
 
@@ -90,7 +105,7 @@ class EventPage(BaseModel):
 class CallList(BaseModel):
     """Model and tool calls in the order of writing."""
 
-    items: list[Call]
+    items: list[JournalCall]
     is_complete: bool = Field(description="false where there are more than `limit`")
 
 
@@ -130,7 +145,7 @@ class InstanceDetail(InstanceSummary):
 
     variables: dict[str, Any]
     tasks: list[Task] = Field(description="the newest 500; GET /tasks?instance=…&status=ALL has all of them")
-    cost: Cost
+    cost: InstanceCost
     links: InstanceLinks
 
 

@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
-from execution_api.auth import CREDENTIALS, CallersKernel
+from execution_api.auth import CallersKernel
 from execution_api.bodies import AgentId, AgentRequest, Items
-from execution_api.intake import CheckedRoute
 from execution_api.routes.error_answers import errors
+from execution_api.routes.room import room
 from kernel.models import Agent, Orchestrator, Pod
 
-router = APIRouter(tags=["Agents"], route_class=CheckedRoute, dependencies=CREDENTIALS)
+router = room("Agents")
 
 
 @router.get("/agents", summary="List agents", responses=errors())

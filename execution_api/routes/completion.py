@@ -3,23 +3,23 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
-from execution_api.auth import CREDENTIALS, Caller, CallersKernel, KnownCaller
+from execution_api.auth import Caller, CallersKernel, KnownCaller
 from execution_api.bodies import InstanceLinks
 from execution_api.completion import check_start, check_tenant, choose_task, fields_of, unused_fields
 from execution_api.completion_bodies import NEW, Completion, CompletionInput, CompletionRequest
 from execution_api.idempotency import REPLAYED, IdempotencyKey, fingerprint, mark_replayed
 from execution_api.initiator import choose_initiator, with_initiator
-from execution_api.intake import CheckedRoute
 from execution_api.routes.error_answers import errors
+from execution_api.routes.room import room
 from execution_api.services import services_of
 from execution_api.waiting import Standing, read_standing, settle
 from kernel.functions import Kernel
 from kernel.models import Started, Submitted, Task
 from process_engine import advance
 
-router = APIRouter(tags=["Complete"], route_class=CheckedRoute, dependencies=CREDENTIALS)
+router = room("Complete")
 
 _ANSWERS = {
     202: {"headers": REPLAYED, "description": "Accepted; agents may be at work on it."},

@@ -4,23 +4,21 @@ import difflib
 from email.message import Message
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 from starlette.datastructures import UploadFile
 
-from execution_api.auth import CREDENTIALS, CallersKernel
+from execution_api.auth import CallersKernel
 from execution_api.bodies import LARGEST_VERSION, DefinitionDetail, DefinitionId, Items
 from execution_api.examples import BPMN
-from execution_api.intake import CheckedRoute
 from execution_api.problems import ApiProblem
 from execution_api.routes.error_answers import errors
+from execution_api.routes.room import room
 from kernel.errors import NotFound
 from kernel.functions import Kernel
 from kernel.models import Definition, DefinitionSummary
 from process_engine import advance
 
-router = APIRouter(
-    prefix="/process-definitions", tags=["Process definitions"], route_class=CheckedRoute, dependencies=CREDENTIALS
-)
+router = room("Process definitions", "/process-definitions")
 
 PathVersion = Annotated[int, Path(ge=1, le=LARGEST_VERSION)]
 

@@ -4,14 +4,15 @@ import asyncio
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, File, Form, Query, Request, UploadFile
+from fastapi import File, Form, Query, Request, UploadFile
 
-from execution_api.auth import CREDENTIALS, CallersKernel
+from execution_api.auth import CallersKernel
 from execution_api.bodies import Items, Page, SavedDocument
-from execution_api.intake import CheckedRoute, check_text
+from execution_api.intake import check_text
 from execution_api.paging import Limit, next_page
 from execution_api.problems import ApiProblem
 from execution_api.routes.error_answers import errors
+from execution_api.routes.room import room
 from execution_api.services import services_of
 from kernel.errors import NotFound
 from kernel.functions import Kernel
@@ -21,7 +22,7 @@ from knowledge.embed import Embedder
 from knowledge.read_file import read
 from knowledge.source_text import SourceText
 
-router = APIRouter(prefix="/documents", tags=["Documents"], route_class=CheckedRoute, dependencies=CREDENTIALS)
+router = room("Documents", "/documents")
 
 _LONGEST_SOURCE = 500
 

@@ -1,14 +1,12 @@
 """/events: what happens in the whole tenant."""
 
-from fastapi import APIRouter
-
-from execution_api.auth import CREDENTIALS, CallersKernel
+from execution_api.auth import CallersKernel
 from execution_api.bodies import EventPage
-from execution_api.intake import CheckedRoute
 from execution_api.paging import EventAfter, EventLimit, read_on
 from execution_api.routes.error_answers import errors
+from execution_api.routes.room import room
 
-router = APIRouter(tags=["Events"], route_class=CheckedRoute, dependencies=CREDENTIALS)
+router = room("Events")
 
 
 @router.get("/events", summary="What happened in the tenant", responses=errors())

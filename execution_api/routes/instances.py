@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
-from execution_api.auth import CREDENTIALS, CallersKernel, KnownCaller
+from execution_api.auth import CallersKernel, KnownCaller
 from execution_api.bodies import (
     CallList,
     CancelRequest,
     EventPage,
+    InstanceCost,
     InstanceDetail,
     InstanceLinks,
     InstanceStarted,
@@ -18,15 +19,15 @@ from execution_api.bodies import (
 )
 from execution_api.idempotency import REPLAYED, IdempotencyKey, fingerprint, mark_replayed
 from execution_api.initiator import choose_initiator, with_initiator
-from execution_api.intake import CheckedRoute
 from execution_api.paging import CallLimit, EventAfter, EventLimit, Limit, next_page, read_on
 from execution_api.routes.error_answers import errors
+from execution_api.routes.room import room
 from execution_api.waiting import read_instance
 from kernel.functions import Kernel
 from kernel.models import InstanceSummary, ProcessStatus
 from process_engine import advance
 
-router = APIRouter(prefix="/instances", tags=["Instances"], route_class=CheckedRoute, dependencies=CREDENTIALS)
+router = room("Instances", "/instances")
 
 _LOCATION = {"Location": {"description": "address of the instance", "schema": {"type": "string"}}}
 
@@ -95,7 +96,9 @@ async def list_calls(instance_id: UUID, kernel: CallersKernel, limit: CallLimit 
     """The journal of a process instance: every model and tool call with request, response, tokens and cost."""
     await read_instance(kernel, instance_id)
     calls = await kernel.find_calls(instance_id, limit=limit + 1)
-    return CallList(items=calls[:limit], is_complete=len(calls) <= limit)
+    return CallList.model_validate(
+        {"items": [c.model_dump() for c in calls[:limit]], "is_complete": len(calls) <= limit}
+    )
 
 
 @router.post("/{instance_id}/cancel", summary="Cancel an instance", responses=errors(404, 409, 413))
@@ -110,6 +113,6 @@ async def _detail(kernel: Kernel, instance_id: UUID) -> InstanceDetail:
     return InstanceDetail(
         **instance.model_dump(exclude={"state", "revision"}),
         tasks=await kernel.find_tasks(instance_id, limit=500),
-        cost=await kernel.instance_cost(instance_id),
+        cost=InstanceCost.model_validate((await kernel.instance_cost(instance_id)).model_dump()),
         links=InstanceLinks.of(instance_id),
     )

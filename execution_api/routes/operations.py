@@ -3,16 +3,17 @@
 import asyncio
 import logging
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from execution_api.bodies import Health
 from execution_api.metrics import CONTENT_TYPE
 from execution_api.routes.error_answers import errors
+from execution_api.routes.room import room
 from execution_api.services import services_of
 from kernel.errors import DatabaseUnavailable
 from kernel.models import QueueDepth
 
-router = APIRouter(tags=["Operations"])
+router = room("Operations", is_open=True)
 
 _SECONDS_TO_ANSWER = 3  # below the time-outs of Kubernetes' probes and Prometheus' scrapes
 _log = logging.getLogger("execution_api")

@@ -3,20 +3,20 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
-from execution_api.auth import CREDENTIALS, CallersKernel
+from execution_api.auth import CallersKernel
 from execution_api.bodies import Page, SubmitRequest, TaskFilter
 from execution_api.idempotency import REPLAYED, IdempotencyKey, fingerprint, mark_replayed
-from execution_api.intake import CheckedRoute
 from execution_api.paging import Limit, next_page
 from execution_api.routes.error_answers import errors
+from execution_api.routes.room import room
 from kernel.errors import NotFound
 from kernel.functions import Kernel
 from kernel.models import Task, TaskStatus
 from process_engine import advance
 
-router = APIRouter(prefix="/tasks", tags=["Tasks"], route_class=CheckedRoute, dependencies=CREDENTIALS)
+router = room("Tasks", "/tasks")
 
 
 @router.get("", summary="List tasks", responses=errors())

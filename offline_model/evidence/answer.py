@@ -1,18 +1,22 @@
 """The extractive answer: the sentences that meet the request best, each with the number of its source."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from offline_model.evidence.passages import Passage
 from offline_model.evidence.relevance import Query
+from offline_model.text.asks import is_question
 from offline_model.text.sentences import Sentence, sentences
-from offline_model.text.words import term_set
+from offline_model.text.words import Word, term_set
 
 _MOST, _LEAST = 5, 2
-_WORTH = 0.45
+_WORTH = 0.55
 _SAME = 0.8
-_HEADING, _NEIGHBOUR, _FIRST = 0.25, 0.3, 0.08
+_USUAL_TERMS = 30
+_HEADING, _NEIGHBOUR, _ANNOUNCED, _PASSAGE, _FIRST = 0.25, 0.3, 0.6, 0.3, 0.08
+NOTHING_FOUND_STARTS = ("I am an offline extractive model;", "저는 오프라인 추출 모델입니다.")
+"""How the sentence begins that says nothing was found, in English and Korean; it is never evidence."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,13 @@ class _Candidate:
     score: float
 
 
-def answer_from(passages: Sequence[Passage], query_text: str, must_meet: bool = True) -> Answer:
-    """Return the answer to `query_text` from `passages` (best first, as a search gives them).
+def answer_from(passages: Sequence[Passage], asked: Sequence[Word], must_meet: bool = True) -> Answer:
+    """Return the answer to what is `asked` from `passages` (best first, as a search gives them).
 
     With `must_meet`, passages that hold too little of the query are left out, so that the answer may be empty;
     without, the passages are the user's own text, which is about its own subject whatever words it uses.
     """
-    candidates = _scored(passages, query_text, must_meet)
+    candidates = _scored(passages, asked, must_meet)
     chosen = _chosen(candidates, must_meet)
     if not chosen:
         return Answer()
@@ -75,34 +79,57 @@ def answer_from(passages: Sequence[Passage], query_text: str, must_meet: bool = 
     return Answer(lines, sources, best.sentence.text, round(min(best.score, 1.0), 2))
 
 
-def is_about(passages: Sequence[Passage], query_text: str) -> bool:
-    """Tell whether any of `passages` holds enough of the query's words."""
-    return bool(answer_from(passages, query_text).lines)
+def is_about(passages: Sequence[Passage], asked: Sequence[Word]) -> bool:
+    """Tell whether any of `passages` holds enough of what is `asked`."""
+    return bool(answer_from(passages, asked).lines)
 
 
-def _scored(passages: Sequence[Passage], query_text: str, must_meet: bool) -> list[_Candidate]:
-    split = [(place, sentence) for place, passage in enumerate(passages) for sentence in sentences(passage.text)]
-    terms = [term_set(sentence.text) for _, sentence in split]
-    context = [term_set(f"{passages[place].title} {sentence.heading}") for place, sentence in split]
-    query = Query(query_text, terms)
-    met = {
-        place
-        for place, passage in enumerate(passages)
-        if not must_meet or query.is_met(term_set(f"{passage.title} {passage.text}"))
-    }
-    shares = [
-        query.share(own) + _HEADING * query.share(around - own) for own, around in zip(terms, context, strict=True)
+def _scored(passages: Sequence[Passage], asked: Sequence[Word], must_meet: bool) -> list[_Candidate]:
+    """Return each sentence that may be said with its score.
+
+    The score is the share of the query's words the sentence holds, and with less weight what its heading and title
+    add, the sentence before it, the announcement of its list, its whole passage, and how early it stands.
+    """
+    split = [(place, sentences(passage.text)) for place, passage in enumerate(passages)]
+    terms = {(place, one.position): term_set(one.text) for place, group in split for one in group}
+    query = Query(asked, list(terms.values()))
+    return [
+        candidate
+        for place, group in split
+        for candidate in _scored_in(passages[place], place, group, query, terms, must_meet)
     ]
-    scored = []
-    for index, (place, sentence) in enumerate(split):
-        if place not in met or sentence.text.endswith(("?", "？")):
+
+
+def _scored_in(
+    passage: Passage,
+    place: int,
+    group: list[Sentence],
+    query: Query,
+    terms: Mapping[tuple[int, int], frozenset[str]],
+    must_meet: bool,
+) -> Iterator[_Candidate]:
+    whole = term_set(f"{passage.title} {passage.text}")
+    if must_meet and not query.is_met(whole):
+        return
+    shares: list[float] = []
+    for one in group:
+        own = terms[place, one.position]
+        around = term_set(f"{passage.title} {one.heading}") - own
+        shares.append(query.share(own) * _brevity(own) + _HEADING * query.share(around))
+    for one in group:
+        if is_question(one.text) or one.text.startswith(NOTHING_FOUND_STARTS):
             continue
-        follows = index > 0 and split[index - 1][0] == place and split[index - 1][1].heading == sentence.heading
-        score = shares[index] + (_NEIGHBOUR * shares[index - 1] if follows else 0.0)
+        near = shares[one.position - 1] if one.position and group[one.position - 1].heading == one.heading else 0.0
+        announced = 0.0 if one.introduced_by is None else shares[one.introduced_by]
+        score = shares[one.position] + max(_NEIGHBOUR * near, _ANNOUNCED * announced)
         if score or not must_meet:
-            score += _FIRST / (1 + sentence.position) / (1 + place)
-            scored.append(_Candidate(sentence, place, terms[index], score))
-    return scored
+            score += _PASSAGE * query.share(whole) + _FIRST / (1 + one.position) / (1 + place)
+            yield _Candidate(one, place, terms[place, one.position], score)
+
+
+def _brevity(terms: frozenset[str]) -> float:
+    """Return 1 for a sentence of usual length, less the longer it is: long ones hold many words of any query."""
+    return min(1.0, _USUAL_TERMS / max(len(terms), 1)) ** 0.5
 
 
 def _chosen(candidates: list[_Candidate], must_meet: bool) -> list[_Candidate]:

@@ -5,13 +5,13 @@ from functools import cached_property
 from typing import Any
 
 from offline_model.conversation import Conversation, ToolUse
-from offline_model.evidence.answer import Answer, Source, answer_from, is_about
+from offline_model.evidence.answer import NOTHING_FOUND_STARTS, Answer, Source, answer_from, is_about
 from offline_model.evidence.passages import Passage, distinct, documents_in, error_in, parsed, passages_in
 from offline_model.evidence.relevance import search_terms
 from offline_model.evidence.request import COMMENT_FIELDS, SUBJECT_FIELDS, Request, current_request, same_name
-from offline_model.text.asks import is_order, is_question, without_order
+from offline_model.text.asks import SAVING, asking_words, is_asked, is_order, is_question, without_order
 from offline_model.text.sentences import sentences, shortened
-from offline_model.text.words import is_korean
+from offline_model.text.words import Word, is_korean, key_words
 from offline_model.tools.kinds import Kind, kind_of_name
 
 DRAFT_FIELDS = ("answer", "draft", "content", "body", "reply", "response", "report", "document", "답변", "초안", "내용")
@@ -33,9 +33,25 @@ class Reading:
         self.turn_uses: list[ToolUse] = conversation.tool_uses(since=asked[number][0])
 
     @cached_property
-    def query(self) -> str:
-        """The words evidence is measured by: the subject's, and the reviewer's comment's."""
+    def asked(self) -> str:
+        """What is asked: the subject, and a reviewer's comment."""
         return f"{self.request.subject}\n{self.request.comment}".strip()
+
+    @cached_property
+    def subject_words(self) -> list[Word]:
+        """The key words of the subject."""
+        return asking_words(self.request.subject) if self.request.own_words else key_words(self.request.subject)
+
+    @cached_property
+    def key_words(self) -> list[Word]:
+        """The key words of the subject and of the comment on it."""
+        every = [*self.subject_words, *self._comment_words]
+        return list({word.terms: word for word in every}.values())
+
+    @cached_property
+    def search_terms(self) -> str:
+        """The query to search with."""
+        return search_terms(self.subject_words, self._comment_words)
 
     @cached_property
     def records(self) -> list[Mapping[str, Any]]:
@@ -53,18 +69,18 @@ class Reading:
     def answer(self) -> Answer:
         """The extractive answer: from what tools gave, else from the input values, else from the user's own text."""
         for given in (evidence_of(self.uses), self._given_passages()):
-            found = answer_from(given, self.query)
+            found = answer_from(given, self.key_words)
             if found.lines:
                 return found
         asked_for = evidence_of(self.turn_uses, (Kind.OTHER,)) or self._given_passages()
         if asked_for:
-            return answer_from(asked_for, self.query, must_meet=False)
+            return answer_from(asked_for, self.key_words, must_meet=False)
         return Answer() if self.turn_uses else self._own_text_answer()
 
     @cached_property
     def has_found(self) -> bool:
         """Whether the searches of this turn gave anything about the request."""
-        return is_about(evidence_of(self.turn_uses), self.query)
+        return is_about(evidence_of(self.turn_uses), self.key_words)
 
     @cached_property
     def saved(self) -> Mapping[str, Any] | None:
@@ -84,8 +100,9 @@ class Reading:
 
     @cached_property
     def keeps_draft(self) -> bool:
-        """Whether the answer the inputs hold stands: nobody commented on it, and no search gave anything new."""
-        return bool(self.draft) and not self.request.comment and not self.has_found
+        """Whether the answer the inputs hold stands: no search gave anything new, and nobody wants it changed."""
+        is_wanted_changed = self.request.comment and not is_asked(SAVING, self.request.instruction)
+        return bool(self.draft) and not self.has_found and not is_wanted_changed
 
     @cached_property
     def sources(self) -> tuple[Source, ...]:
@@ -103,10 +120,14 @@ class Reading:
     @cached_property
     def nothing_found(self) -> str:
         """The sentence that says plainly that nothing was found, in the language of the request."""
-        about = search_terms(self.request.subject, "") or shortened(self.request.subject, 80)
+        about = search_terms(self.subject_words) or shortened(self.request.subject, 80)
         if is_korean(self.request.subject):
-            return f"저는 오프라인 추출 모델입니다. 주어진 문서에서 '{about}'에 관한 내용을 찾지 못했습니다."
-        return f"I am an offline extractive model; I found nothing about '{about}' in the documents I was given."
+            return f"{NOTHING_FOUND_STARTS[1]} 주어진 문서에서 '{about}'에 관한 내용을 찾지 못했습니다."
+        return f"{NOTHING_FOUND_STARTS[0]} I found nothing about '{about}' in the documents I was given."
+
+    @property
+    def _comment_words(self) -> list[Word]:
+        return asking_words(self.request.comment) if self.request.comment else []
 
     def _given_passages(self) -> list[Passage]:
         """Return the passages among the inputs: every text but the subject, the comment, short labels and echoes."""
@@ -115,7 +136,7 @@ class Reading:
         for name, value in self.request.inputs.items():
             if same_name(str(name)) not in left_out:
                 found += passages_in(value, str(name))
-        asked = " ".join(self.query.split())
+        asked = " ".join(self.asked.split())
         return [
             passage
             for passage in found
@@ -126,11 +147,11 @@ class Reading:
         """Return the statements of the user's own text that meet its question, or say most when it asks none."""
         text = self.request.instruction if self.request.own_words else self.request.subject
         said = [without_order(sentence.text) for sentence in sentences(text)]
-        questions = " ".join(sentence for sentence in said if is_question(sentence))
+        questions = key_words(" ".join(sentence for sentence in said if is_question(sentence)))
         statements = [sentence for sentence in said if not is_question(sentence) and not is_order(sentence)]
         own = passages_in("\n\n".join(statements), "your text")
-        found = answer_from(own, questions or self.query)
-        return found if found.lines or questions else answer_from(own, self.query, must_meet=False)
+        found = answer_from(own, questions or self.key_words)
+        return found if found.lines or questions else answer_from(own, self.key_words, must_meet=False)
 
 
 def evidence_of(uses: Sequence[ToolUse], kinds: Sequence[Kind] | None = None) -> list[Passage]:

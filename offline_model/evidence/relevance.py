@@ -5,7 +5,7 @@ Okapi BM25 (Robertson & Zaragoza, 2009), kept positive. A syllabic word counts a
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from offline_model.text.words import Word, key_words, term_set
 
@@ -15,11 +15,11 @@ _ENOUGH_WORDS = 3
 
 
 class Query:
-    """The key words of a text, weighed over the texts it is asked of."""
+    """The key words of a request, weighed over the texts it is asked of."""
 
-    def __init__(self, text: str, asked_of: Sequence[frozenset[str]]) -> None:
-        """Take the key words of `text` and weigh each over `asked_of` (the `term_set` of every candidate text)."""
-        self.words: list[Word] = key_words(text)
+    def __init__(self, words: Sequence[Word], asked_of: Sequence[frozenset[str]]) -> None:
+        """Weigh each of `words` over `asked_of` (the `term_set` of every candidate text)."""
+        self.words = words
         self._weights = {word: _weight(word, asked_of) for word in self.words}
         self._total = sum(self._weights.values())
 
@@ -47,11 +47,10 @@ def overlap(query: str, text: str) -> int:
     return sum(held(word, terms) >= _HELD for word in key_words(query))
 
 
-def search_terms(subject: str, comment: str, most: int = 8) -> str:
-    """Return the search query for `subject`: its first `most` key words and up to four of the reviewer's `comment`."""
-    chosen: Mapping[tuple[str, ...], Word] = {word.terms: word for word in key_words(subject)[:most]}
-    added = {word.terms: word for word in key_words(comment)[:4]}
-    return " ".join(word.surface for word in (chosen | added).values())
+def search_terms(subject: Sequence[Word], comment: Sequence[Word] = ()) -> str:
+    """Return the query to search with: up to eight key words of the subject and four of the reviewer's comment."""
+    chosen = {word.terms: word for word in [*subject[:8], *comment[:4]]}
+    return " ".join(word.surface for word in chosen.values())
 
 
 def fewer_terms(query: str) -> str:

@@ -37,7 +37,7 @@ def chosen(field: Field, options: Sequence[Any], facts: Facts) -> Filled:
 
 def likeness(option: str, told: str, facts: Facts) -> float:
     """Return the score of an option called `option`, of which `told` is said, for the request."""
-    text = facts.reading.query
+    text = facts.reading.asked
     spoken = option.replace("_", " ")
     terms = term_set(text)
     named = key_words(spoken)

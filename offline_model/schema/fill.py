@@ -12,7 +12,7 @@ from jsonschema.exceptions import SchemaError
 
 from offline_model.schema.choices import chosen, decided, likeness
 from offline_model.schema.facts import NOT_GIVEN, Facts
-from offline_model.schema.lists import list_value
+from offline_model.schema.lists import is_cited, list_value
 from offline_model.schema.numbers import number_value
 from offline_model.schema.references import broken_reference, target
 from offline_model.schema.strings import is_written, string_value
@@ -162,7 +162,7 @@ class Filler:
 
     def _copied(self, field: Field, facts: Facts) -> Any:
         """Return the value given under the field's name when it is valid here, else NOT_GIVEN."""
-        if is_written(field, facts):
+        if is_written(field, facts) or is_cited(field, facts):
             return NOT_GIVEN
         value = facts.given(field.name)
         return value if value is not NOT_GIVEN and self.is_valid(field.schema, value) else NOT_GIVEN

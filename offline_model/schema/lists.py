@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from offline_model.evidence.relevance import fewer_terms, search_terms
+from offline_model.evidence.relevance import fewer_terms
 from offline_model.schema.choices import likeness
 from offline_model.schema.facts import Facts
 from offline_model.schema.values import Field, Filled, Fills, as_object, stems
-from offline_model.text.words import key_words
 
 _SOURCES = stems("source citation reference evidence passage document link url 출처 근거")
 _KEY_WORDS = stems("keyword tag term label topic 태그 키워드")
@@ -36,6 +35,11 @@ def list_value(filler: Fills, field: Field, facts: Facts, depth: int) -> Filled:
     return Filled(values[: schema.get("maxItems", len(values))], found)
 
 
+def is_cited(field: Field, facts: Facts) -> bool:
+    """Tell whether the field lists the sources of an answer made now, so that no earlier list is copied."""
+    return field.schema.get("type") == "array" and field.is_called(_SOURCES) and not facts.reading.keeps_draft
+
+
 def _values(filler: Fills, item: Field, facts: Facts, depth: int) -> list[Any]:
     reading = facts.reading
     if "enum" in item.schema:
@@ -57,9 +61,9 @@ def _texts(item: Field, facts: Facts) -> list[str]:
     if item.is_called(_SOURCES):
         return [source.passage.label for source in reading.sources]
     if item.is_called(_KEY_WORDS):
-        return [word.surface.lower() for word in key_words(reading.query)[:_MOST_KEY_WORDS]]
+        return [word.surface.lower() for word in reading.key_words[:_MOST_KEY_WORDS]]
     if item.is_called(_SEARCHES):
-        terms = search_terms(reading.request.subject, reading.request.comment)
+        terms = reading.search_terms
         return list(dict.fromkeys(text for text in (terms, fewer_terms(terms) if terms else "") if text))
     if item.is_called(_SENTENCES):
         return [sentence for sentence, _ in reading.answer.lines]

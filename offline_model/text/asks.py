@@ -2,6 +2,10 @@
 
 import re
 
+from offline_model.text.sentences import sentences
+from offline_model.text.stop_words import ORDER_WORDS, STOP_WORDS
+from offline_model.text.words import Word, key_words
+
 
 def _any_of(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
@@ -67,6 +71,16 @@ def is_asked(pattern: re.Pattern[str], text: str) -> bool:
 def is_order(sentence: str) -> bool:
     """Tell whether `sentence` tells the model to do something ("Summarise this:") rather than states something."""
     return _ORDER.search(sentence.strip()) is not None
+
+
+def asking_words(text: str) -> list[Word]:
+    """Return the key words of what somebody says to a model: of its orders only those of the subject."""
+    found: dict[tuple[str, ...], Word] = {}
+    for sentence in sentences(text):
+        left_out = STOP_WORDS if is_question(sentence.text) else ORDER_WORDS
+        for word in key_words(sentence.text, left_out):
+            found.setdefault(word.terms, word)
+    return list(found.values()) or key_words(text)
 
 
 def without_order(sentence: str) -> str:

@@ -36,14 +36,14 @@ def words(text: str) -> list[str]:
     return [match.group().lower().replace("’", "'") for match in _WORD.finditer(text)]
 
 
-def key_words(text: str) -> list[Word]:
-    """Return the distinct words of `text` that carry its subject, in order of first appearance, as written."""
+def key_words(text: str, left_out: frozenset[str] = STOP_WORDS) -> list[Word]:
+    """Return the distinct words of `text` that are not `left_out`, in order of first appearance, as written."""
     found: dict[tuple[str, ...], Word] = {}
     for match in _WORD.finditer(text):
         surface = match.group()
         plain = surface.lower().replace("’", "'")
         bare = without_ending(plain)
-        if plain in STOP_WORDS or bare in STOP_WORDS or (len(plain) == 1 and not plain.isdigit()):
+        if plain in left_out or bare in left_out or (len(plain) == 1 and not plain.isdigit()):
             continue
         written = bare if is_syllabic(plain) else surface
         terms = word_terms(bare)

@@ -1,6 +1,6 @@
 """The arguments of a tool call, filled from the conversation by the tool's JSON schema."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +9,7 @@ from offline_model.evidence.request import same_name
 from offline_model.schema.facts import Facts
 from offline_model.schema.fill import fill
 from offline_model.schema.values import Filled
-from offline_model.text.words import key_words
+from offline_model.text.words import Word, key_words
 
 _QUERY_NAMES = (
     "query",
@@ -33,7 +33,7 @@ def arguments_for(tool: Tool, facts: Facts, given: Mapping[str, Any] | None = No
     left out. Raises `SchemaUnmet` when the tool's schema cannot be met.
     """
     schema = {"type": "object", **tool.parameters}
-    facts = replace(facts, topic=_topic(tool, facts.reading.request.subject))
+    facts = replace(facts, topic=_topic(tool, facts.reading.subject_words))
     return fill(schema, facts, given or {}, field=f"tools.{tool.name}.parameters")
 
 
@@ -49,7 +49,7 @@ def query_parameter(tool: Tool) -> str:
     return required[0] if required else ""
 
 
-def _topic(tool: Tool, subject: str) -> str:
+def _topic(tool: Tool, subject: Sequence[Word]) -> str:
     """Return what a call of a tool with one required argument is about: the names in the subject, else its other words.
 
     With more arguments nobody could tell which of them these words are.
@@ -57,7 +57,7 @@ def _topic(tool: Tool, subject: str) -> str:
     if len(tool.parameters.get("required", [])) != 1:
         return ""
     own = {term for word in key_words(f"{tool.name.replace('_', ' ')} {tool.description}") for term in word.terms}
-    rest = [word.surface for word in key_words(subject) if own.isdisjoint(word.terms)]
+    rest = [word.surface for word in subject if own.isdisjoint(word.terms)]
     names = [word for word in rest if word[:1].isupper()]
     return " ".join((names or rest)[:4])
 

@@ -29,6 +29,7 @@ _STEMS = {kind: frozenset(map(stem, names.split())) for kind, names in _NAME_WOR
 _OTHER_STEMS = frozenset(map(stem, _OTHER_VERBS.split()))
 _EMPTY_NAME_WORDS = frozenset(("mcp", "tool", "the", "a"))
 _EMPTY_VERBS = frozenset(("get", "run", "do"))
+_WORDS_BETWEEN = 3
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -59,9 +60,11 @@ def is_named(tool: Tool, text: str) -> bool:
 
 
 def is_meant(tool: Tool, text: str) -> bool:
-    """Tell whether every telling word of the tool's name stands in `text` (by its stem)."""
-    telling = {stem(word) for word in name_words(tool.name) if word not in _EMPTY_VERBS}
-    return bool(telling) and telling <= {stem(word) for word in words(text)}
+    """Tell whether the telling words of the tool's name follow each other in `text`: `Read the whole document`."""
+    telling = [re.escape(stem(word)) for word in name_words(tool.name) if word not in _EMPTY_VERBS]
+    spoken = " ".join(stem(word) for word in words(text))
+    between = rf"(?: \S+){{0,{_WORDS_BETWEEN}}} "
+    return bool(telling) and re.search(rf"(?:^| ){between.join(telling)}(?: |$)", spoken) is not None
 
 
 def _kind_by(spoken: list[str]) -> Kind | None:

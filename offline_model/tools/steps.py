@@ -11,7 +11,7 @@ from typing import Any
 
 from offline_model.conversation import Tool
 from offline_model.evidence.reading import Reading
-from offline_model.evidence.relevance import fewer_terms, search_terms
+from offline_model.evidence.relevance import fewer_terms
 from offline_model.schema.facts import Facts
 from offline_model.text.asks import ANSWERING, INFORMATION, SAVING, SEARCH, WORK_ON_THE_GIVEN, is_asked
 from offline_model.text.words import is_syllabic, stem, words
@@ -55,7 +55,7 @@ def _wanted(reading: Reading, tools: list[Tool]) -> Iterator[Call]:
 def _searches(reading: Reading, tools: list[Tool]) -> Iterator[Call]:
     """Search with the subject's key words; when that gave nothing, once more with fewer; then try the next tool."""
     wanted = _asks_for_information(reading)
-    query = search_terms(reading.request.subject, reading.request.comment)
+    query = reading.search_terms
     if not query:
         return
     for tool in _fittest(reading, tools):
@@ -97,7 +97,7 @@ def _any(reading: Reading, tools: list[Tool]) -> Iterator[Call]:
     """Offer every tool: the one that finishes first, then the fittest, with placeholders where the text is silent."""
     for tool in sorted(_fittest(reading, tools), key=lambda tool: kind_of(tool) is not Kind.FINISH):
         is_search = kind_of(tool) is Kind.SEARCH and query_parameter(tool)
-        query = search_terms(reading.request.subject, reading.request.comment)
+        query = reading.search_terms
         given = {query_parameter(tool): query} if is_search and query else {}
         yield Call(tool.name, arguments_for(tool, Facts.for_call(reading), given).value)
 

@@ -41,16 +41,22 @@ def pod_of_task(fleet: LiveFleet, instance_id: str) -> psutil.Process:
     return psutil.Process(child.process.pid)
 
 
+def hang_once(fleet: LiveFleet) -> str:
+    """Start an instance whose task hangs in its first attempt; returns its id once it hangs."""
+    instance_id = fleet.start("one_step_naughty", do="hang_once", **_files(fleet))
+    until(lambda: True if (fleet.tree.data / "marker").exists() else None)
+    return instance_id
+
+
 def claimed_events(fleet: LiveFleet, instance_id: str) -> int:
     return fleet.event_types(instance_id).count("TASK_CLAIMED")
 
 
 def test_a_killed_pods_task_is_finished_by_another_within_two_leases(fleet_of_two: LiveFleet) -> None:
     fleet = fleet_of_two
-    instance_id = fleet.start("one_step_naughty", do="hang_once", marker=str(fleet.tree.data / "marker"))
-    fleet.task(instance_id, "IN_PROGRESS")
+    instance_id = hang_once(fleet)
     pod = pod_of_task(fleet, instance_id)
-    children = until(lambda: pod.children(recursive=True) or None)
+    children = pod.children(recursive=True)
     pod.kill()
     killed_at = time.monotonic()
     until(lambda: True if claimed_events(fleet, instance_id) == 2 else None)
@@ -101,8 +107,7 @@ def test_a_stopped_pod_lets_its_task_finish(fleet_of_two: LiveFleet) -> None:
 
 def test_a_stopped_pod_hands_back_what_takes_too_long(fleet_of_two: LiveFleet) -> None:
     fleet = fleet_of_two
-    instance_id = fleet.start("one_step_naughty", do="hang_once", marker=str(fleet.tree.data / "marker"))
-    fleet.task(instance_id, "IN_PROGRESS")
+    instance_id = hang_once(fleet)
     pod_of_task(fleet, instance_id).terminate()
     instance = fleet.ended(instance_id)
     assert instance["status"] == "COMPLETED" and instance["tasks"][0]["attempt"] == 1

@@ -6,15 +6,11 @@ import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
+from places import Place
 from user_tokens import JWT_SECRET, deep_header_token, unsigned_token, user_token
 
 from execution_api.auth import OPEN_PATHS
 from kernel.migrate import hash_api_key
-
-
-@pytest.fixture
-def database_url(shared_database: str) -> str:
-    return shared_database
 
 
 async def asked(client: httpx.AsyncClient, **headers: str) -> httpx.Response:
@@ -67,18 +63,19 @@ async def test_an_api_key_is_accepted_in_both_headers(anybody: httpx.AsyncClient
 
 
 async def test_a_revoked_api_key_is_refused_at_the_next_request(
-    anybody: httpx.AsyncClient, acme_key: str, owner: psycopg.Connection
+    anybody: httpx.AsyncClient, acme_key: str, place: Place
 ) -> None:
     assert (await asked(anybody, **{"X-API-Key": acme_key})).status_code == 200
-    owner.execute("update public.api_key set revoked_at = now() where key_hash = %s", [hash_api_key(acme_key)])
+    with psycopg.connect(place.url) as owner:
+        owner.execute("update public.api_key set revoked_at = now() where key_hash = %s", [hash_api_key(acme_key)])
     assert (await asked(anybody, **{"X-API-Key": acme_key})).status_code == 401
 
 
 async def test_a_user_token_acts_as_its_user_in_the_tenant_of_its_app_metadata(
-    anybody: httpx.AsyncClient, deploy: Callable[..., Awaitable[str]]
+    anybody: httpx.AsyncClient, deploy: Callable[..., Awaitable[str]], place: Place
 ) -> None:
     definition = await deploy()
-    headers = {"Authorization": f"Bearer {user_token()}"}
+    headers = {"Authorization": f"Bearer {user_token(place.tenant)}"}
     answer = await anybody.post("/instances", json={"process_definition_id": definition}, headers=headers)
     links = answer.json()["links"]
     assert (await anybody.get(links["instance"], headers=headers)).json()["initiator"] == "ann@acme.test"
@@ -87,10 +84,10 @@ async def test_a_user_token_acts_as_its_user_in_the_tenant_of_its_app_metadata(
 
 
 async def test_a_user_without_an_e_mail_is_known_by_the_subject(
-    anybody: httpx.AsyncClient, deploy: Callable[..., Awaitable[str]]
+    anybody: httpx.AsyncClient, deploy: Callable[..., Awaitable[str]], place: Place
 ) -> None:
     definition = await deploy()
-    headers = {"Authorization": f"Bearer {user_token(email=None)}"}
+    headers = {"Authorization": f"Bearer {user_token(place.tenant, email=None)}"}
     await anybody.post("/instances", json={"process_definition_id": definition}, headers=headers)
     assert (await asked(anybody, **headers)).json()["items"][0]["initiator"] == "5f0c"
 
@@ -115,9 +112,11 @@ async def test_a_user_token_whose_app_metadata_names_no_tenant_is_forbidden(
     assert answer.json()["type"].endswith(":tenant_missing")
 
 
-async def test_a_header_cannot_choose_the_tenant(anybody: httpx.AsyncClient, started: object, acme_key: str) -> None:
-    token = user_token(app_metadata={"tenant_id": "globex"})
-    headers = {"Authorization": f"Bearer {token}", "X-Tenant-Id": "acme", "X-API-Key": acme_key}
+async def test_a_header_cannot_choose_the_tenant(
+    anybody: httpx.AsyncClient, started: object, acme_key: str, place: Place
+) -> None:
+    token = user_token(place.other_tenant)
+    headers = {"Authorization": f"Bearer {token}", "X-Tenant-Id": place.tenant, "X-API-Key": acme_key}
     assert (await asked(anybody, **headers)).json()["items"] == []
 
 

@@ -4,16 +4,11 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from execution_api.intake import DEEPEST_NESTING, LARGEST_JSON_BYTES, check_text, parse_json
 from execution_api.problems import ApiProblem
-
-
-@pytest.fixture
-def database_url(shared_database: str) -> str:
-    return shared_database
 
 
 def nested(depth: int) -> Any:
@@ -110,6 +105,7 @@ def test_json_is_given_back_as_it_came_or_refused_for_a_nul(value: Any) -> None:
         assert parse_json(text.encode()) == value
 
 
+@settings(max_examples=50)
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_reader_fail_otherwise_than_with_a_problem(body: bytes) -> None:
     try:

@@ -15,11 +15,6 @@ from kernel.errors import Conflict, DatabaseUnavailable, Forbidden, InvalidInput
 from process_engine.errors import TokenUnknown
 
 
-@pytest.fixture
-def database_url(shared_database: str) -> str:
-    return shared_database
-
-
 async def test_an_unknown_address_is_a_problem(client: httpx.AsyncClient) -> None:
     answer = await client.get("/nothing here")
     assert answer.headers["content-type"] == MEDIA_TYPE
@@ -150,7 +145,7 @@ def test_the_remedy_of_the_database_is_handed_on() -> None:
 
 
 async def test_a_tenant_that_does_not_exist_can_store_nothing(app: FastAPI, anybody: httpx.AsyncClient) -> None:
-    headers = {"Authorization": f"Bearer {user_token(app_metadata={'tenant_id': f't{uuid4().hex}'})}"}
+    headers = {"Authorization": f"Bearer {user_token(f't{uuid4().hex}')}"}
     body = {"name": "n", "role": "r", "goal": "g"}
     answer = await anybody.put("/agents/a", json=body, headers=headers)
     assert (answer.status_code, answer.json()["type"]) == (422, TYPE_PREFIX + "value_refused")

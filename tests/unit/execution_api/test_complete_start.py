@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from places import Place
 from sample_processes import NEEDS_AMOUNT, NOTHING_TO_DO, SIDE_BY_SIDE
 from user_tokens import user_token
 
@@ -117,11 +118,11 @@ async def test_fields_of_other_clients_are_accepted_and_named_as_unused(
 
 
 async def test_the_tenant_in_the_body_must_be_that_of_the_credentials(
-    client: httpx.AsyncClient, deploy: Deploy
+    client: httpx.AsyncClient, deploy: Deploy, place: Place
 ) -> None:
-    definition = await deploy()
-    assert (await complete(client, {"process_definition_id": definition, "tenant_id": "acme"})).status_code == 202
-    answer = await complete(client, {"process_definition_id": definition, "tenant_id": "globex"})
+    given = {"process_definition_id": await deploy()}
+    assert (await complete(client, {**given, "tenant_id": place.tenant})).status_code == 202
+    answer = await complete(client, {**given, "tenant_id": place.other_tenant})
     assert (answer.status_code, answer.json()["field"]) == (403, "input.tenant_id")
 
 
@@ -133,14 +134,14 @@ async def test_the_tenant_in_the_body_must_be_that_of_the_credentials(
     ],
 )
 async def test_a_user_cannot_start_in_somebody_elses_name(
-    anybody: httpx.AsyncClient, deploy: Deploy, address: str, body: dict[str, Any], field: str
+    anybody: httpx.AsyncClient, deploy: Deploy, place: Place, address: str, body: dict[str, Any], field: str
 ) -> None:
     body.get("input", body)["process_definition_id"] = await deploy()
-    answer = await anybody.post(address, json=body, headers={"Authorization": f"Bearer {user_token()}"})
+    answer = await anybody.post(address, json=body, headers={"Authorization": f"Bearer {user_token(place.tenant)}"})
     assert (answer.status_code, answer.json()["field"]) == (403, field)
 
 
-async def test_a_user_may_name_themselves_in_any_case(anybody: httpx.AsyncClient, deploy: Deploy) -> None:
+async def test_a_user_may_name_themselves_in_any_case(anybody: httpx.AsyncClient, deploy: Deploy, place: Place) -> None:
     given = {"process_definition_id": await deploy(), "email": "Ann@acme.test"}
-    answer = await complete(anybody, given, headers={"Authorization": f"Bearer {user_token()}"})
+    answer = await complete(anybody, given, headers={"Authorization": f"Bearer {user_token(place.tenant)}"})
     assert answer.json()["variables"]["initiator"] == "ann@acme.test"

@@ -10,13 +10,14 @@ import jwt
 JWT_SECRET = "a secret of at least thirty-two characters"
 
 
-def user_token(secret: str = JWT_SECRET, algorithm: str = "HS256", **changes: Any) -> str:
+def user_token(tenant: str = "acme", secret: str = JWT_SECRET, algorithm: str = "HS256", **changes: Any) -> str:
+    """A token of ann@acme.test for `tenant`; `changes` replace claims, and None takes one away."""
     claims = {
         "sub": "5f0c",
         "email": "ann@acme.test",
         "aud": "authenticated",
         "exp": int(time.time()) + 600,
-        "app_metadata": {"tenant_id": "acme"},
+        "app_metadata": {"tenant_id": tenant},
         **changes,
     }
     return jwt.encode({k: v for k, v in claims.items() if v is not None}, secret, algorithm=algorithm)

@@ -9,6 +9,7 @@ from offline_model.conversation import Called, Conversation, Returned, Said
 from offline_model.decide import decide
 from offline_model.evidence.answer import answer_from
 from offline_model.evidence.passages import Passage, passages_in
+from offline_model.text.words import key_words
 
 
 def answer(question: str, *results, rules: str = "") -> str:
@@ -98,9 +99,20 @@ def test_korean_requests_are_told_in_korean_that_nothing_was_found():
     assert "토스터" in text
 
 
+def test_the_steps_of_an_announced_list_are_the_answer():
+    text = "To reset the password:\n\n1. Open the page.\n2. Press the button.\n\nThe canteen opens at noon."
+    found = answer_from([Passage(text, "Guide", "guide.md", "g")], key_words("How do I reset the password?"))
+    assert [line for line, _ in found.lines] == ["To reset the password:", "Open the page.", "Press the button."]
+
+
+def test_an_earlier_answer_that_found_nothing_is_no_evidence():
+    nothing = answer("Where is the toaster?", {"results": []})
+    assert "I found nothing about 'toaster'" in answer("Where is the toaster?", {"results": [{"text": nothing}]})
+
+
 def test_a_heading_helps_to_find_its_sentences():
     text = "# Toaster\n\n## Warranty\n\nIt lasts two years.\n\n## Cleaning\n\nUse a dry cloth."
-    found = answer_from([Passage(text, "Manual", "manual.md", "m")], "How long is the toaster warranty?")
+    found = answer_from([Passage(text, "Manual", "manual.md", "m")], key_words("How long is the toaster warranty?"))
     assert found.best == "It lasts two years."
 
 

@@ -153,6 +153,18 @@ def test_a_reviewer_s_comment_changes_the_answer_in_the_input(task, documents):
     assert "Gift cards are not refundable." in value["answer"]
 
 
+def test_the_sources_of_an_earlier_draft_are_not_those_of_the_new_one(task, documents):
+    sources = [{"document_id": "old", "title": "Old"}]
+    schema = of(sources={"type": "array", "items": of(document_id=TEXT, title=TEXT)})
+    changed = task(
+        "Draft an answer.", request="When is a refund paid?", answer="Soon.", sources=sources, comment="Details!"
+    )
+    value = fill(schema, changed, ("search_documents", {"results": documents}))
+    assert value["sources"][0] == {"document_id": "d1", "title": "Refund policy"}
+    kept = task("Hand it over.", request="When is a refund paid?", answer="Soon.", sources=sources)
+    assert fill(schema, kept) == {"sources": sources}
+
+
 def test_numbers_are_those_whose_neighbours_speak_of_the_field():
     schema = of(nights={"type": "integer", "minimum": 1}, guests={"type": "integer"}, price={"type": "number"})
     asked = "Question: We stay 3 nights with 14 guests at a price of 1,250.50 euros."

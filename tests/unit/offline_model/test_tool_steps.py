@@ -113,6 +113,14 @@ def test_a_draft_in_the_input_is_saved_word_for_word_without_a_search(
     assert calls[0][1] == {"title": "When is a refund paid?", "content": answer, "sources": ["Refund policy (d1)"]}
 
 
+def test_an_approved_answer_is_saved_word_for_word_whatever_was_said_of_it_before(run_agent, task, save_tool):
+    asked = task(
+        "Save the approved answer.", request="When?", answer="On Friday at noon. [1]", comment="Name the hour."
+    )
+    calls, _ = run_agent(asked, [save_tool], lambda *_: {"document_id": "n"})
+    assert calls[0][1]["content"] == "On Friday at noon. [1]"
+
+
 def test_nothing_found_is_not_saved(run_agent, search_tool, save_tool):
     calls, _ = run_agent(
         "Find the toaster's warranty and save it.", [search_tool, save_tool], lambda *_: {"results": []}
@@ -154,6 +162,12 @@ def test_a_document_is_read_when_the_instruction_says_so(run_agent, search_tool,
     calls, _ = run_agent(asked, [READ, search_tool], answer)
     assert [name for name, _ in calls] == ["search_documents", "read_document"]
     assert calls[1][1] == {"document_id": "d1"}
+
+
+def test_words_that_only_happen_to_be_in_a_tool_s_name_do_not_call_it(run_agent, search_tool, answer_calls):
+    asked = "Search for when a refund is paid; name the document, and the files that can be read."
+    calls, _ = run_agent(asked, [READ, search_tool], answer_calls)
+    assert [name for name, _ in calls] == ["search_documents"]
 
 
 def test_a_tool_for_the_very_question_is_called_with_its_subject(run_agent):

@@ -49,7 +49,7 @@ def test_key_words_are_those_that_carry_the_subject():
 
 
 def test_korean_words_meet_without_the_space():
-    query = Query("환불정책", [])
+    query = Query(key_words("환불정책"), [])
     assert query.is_met(term_set("당사의 환불 정책입니다"))
     assert not query.is_met(term_set("구내식당은 정오에 엽니다"))
 
@@ -61,7 +61,9 @@ def test_a_text_is_korean_when_a_third_of_its_letters_are():
 
 
 def test_search_terms_are_few_and_retried_with_fewer():
-    terms = search_terms("red orange yellow green blue indigo violet black white", "grey and pink")
+    terms = search_terms(
+        key_words("red orange yellow green blue indigo violet black white"), key_words("grey and pink")
+    )
     assert terms == "red orange yellow green blue indigo violet black grey pink"
     assert fewer_terms(terms) == "orange yellow indigo"
     assert fewer_terms("refund") == "refund"
@@ -90,9 +92,30 @@ Sources: [1] none"""
         ("Title", "item one"),
         ("Title", "item two."),
         ("Title", "And more"),
-        ("Title", "| a | b |"),
-        ("Title", "code"),
+        ("Title", "a | b"),
         ("Sub", "Version 1.2 is out."),
+    ]
+
+
+def test_a_unit_ends_a_sentence_but_an_initial_does_not():
+    found = [sentence.text for sentence in sentences("It takes 180 s. We met J. Kim there.")]
+    assert found == ["It takes 180 s.", "We met J. Kim there."]
+
+
+def test_code_is_no_sentence_but_a_nested_item_is():
+    text = "Run this:\n\n    make demo\n    make test\n\n- one\n    - nested\n\nAfter."
+    assert [sentence.text for sentence in sentences(text)] == ["Run this:", "one", "nested", "After."]
+
+
+def test_the_items_of_a_list_know_what_announces_them():
+    found = sentences("Before. Do this:\n1. Open it. Look.\n\n2. Close it.\n\nAfter.")
+    assert [(sentence.text, sentence.introduced_by) for sentence in found] == [
+        ("Before.", None),
+        ("Do this:", None),
+        ("Open it.", 1),
+        ("Look.", 1),
+        ("Close it.", 1),
+        ("After.", None),
     ]
 
 
