@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from execution_api.auth import Caller
-from execution_api.completion_bodies import UNUSED_FIELDS, CompletionInput
+from execution_api.completion_bodies import NEW, UNUSED_FIELDS, CompletionInput
 from execution_api.problems import ApiProblem
 from execution_api.waiting import read_instance
 from kernel.errors import NotFound
@@ -53,7 +53,8 @@ def fields_of(asked: CompletionInput) -> Json:
 
 def unused_fields(asked: CompletionInput) -> list[str]:
     """The fields of the request that were accepted and not used."""
-    return [name for name in UNUSED_FIELDS if name in asked.model_fields_set]
+    unused = UNUSED_FIELDS if asked.process_instance_id == NEW else (*UNUSED_FIELDS, "email", "version")
+    return [name for name in unused if name in asked.model_fields_set]
 
 
 async def choose_task(kernel: Kernel, asked: CompletionInput) -> UUID:

@@ -1,5 +1,6 @@
 """Runs the execution API as a program."""
 
+from contextlib import suppress
 from types import FrameType
 
 import uvicorn
@@ -9,12 +10,13 @@ from execution_api.logs import configure_logs
 from execution_api.settings import ApiSettings
 
 _SECONDS_TO_END = 20
+_COULD_NOT_START = 3  # as uvicorn's own command exits
 
 
 def serve(settings: ApiSettings) -> None:
     """Answer requests at `settings.host`:`settings.port` until SIGINT or SIGTERM; then end those that are running.
 
-    Logs go to stderr as JSON lines. Raises SystemExit where the address cannot be used.
+    Logs go to stderr as JSON lines. Raises SystemExit where it cannot start.
     """
     configure_logs()
     config = uvicorn.Config(
@@ -26,7 +28,11 @@ def serve(settings: ApiSettings) -> None:
         server_header=False,
         timeout_graceful_shutdown=_SECONDS_TO_END,
     )
-    _Server(config).run()
+    server = _Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise SystemExit(_COULD_NOT_START)
 
 
 class _Server(uvicorn.Server):

@@ -26,7 +26,7 @@ from user_tokens import JWT_SECRET
 from execution_api.app import create_app
 from execution_api.settings import ApiSettings
 from kernel.embedded import EmbeddedPostgres
-from kernel.migrate import create_api_key, create_tenant
+from kernel.migrate import create_api_key
 from offline_model.app import create_app as create_offline_model
 
 _numbers = count(1)
@@ -36,6 +36,7 @@ _numbers = count(1)
 def no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Nothing here speaks TLS, and reading the machine's certificates for every client would take most of the time."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SSL_CERT_FILE", raising=False)
         patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("certificates")))
         yield
 
@@ -61,24 +62,25 @@ def document() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def shared_database(server: EmbeddedPostgres) -> str:
-    """The database of all tests that need no other than the rows of a tenant of their own."""
+def shared_database(server: EmbeddedPostgres) -> Iterator[psycopg.Connection]:
+    """The database of all tests that need no other than the rows of tenants of their own; its owner's connection."""
     with psycopg.connect(server.url, autocommit=True) as superuser:
         superuser.execute("create database shared_by_api_tests template fleet_template")
-    return make_conninfo(server.url, dbname="shared_by_api_tests")
+    with psycopg.connect(make_conninfo(server.url, dbname="shared_by_api_tests"), autocommit=True) as owner:
+        yield owner
 
 
 @pytest.fixture
-def place(request: pytest.FixtureRequest, shared_database: str) -> Place:
+def place(request: pytest.FixtureRequest, server: EmbeddedPostgres, shared_database: psycopg.Connection) -> Place:
     """Where this test is: a database of its own, as acme and globex, where it asks for one (pods, clock and owner do,
     since queues belong to all tenants); else two tenants of its own in the shared one, which is made ten times faster.
     """
     if "database_url" in request.fixturenames:
         return Place(request.getfixturevalue("database_url"), "acme", "globex")
     number = next(_numbers)
-    place = Place(shared_database, f"acme-{number}", f"globex-{number}")
+    place = Place(make_conninfo(server.url, dbname="shared_by_api_tests"), f"acme-{number}", f"globex-{number}")
     for tenant in (place.tenant, place.other_tenant):
-        create_tenant(place.url, tenant, tenant)
+        shared_database.execute("select * from public.create_tenant(%s, %s)", [tenant, tenant])
     return place
 
 

@@ -150,3 +150,18 @@ async def test_a_tenant_that_does_not_exist_can_store_nothing(app: FastAPI, anyb
     answer = await anybody.put("/agents/a", json=body, headers=headers)
     assert (answer.status_code, answer.json()["type"]) == (422, TYPE_PREFIX + "value_refused")
     assert "agent_profile" not in answer.text
+
+
+async def test_odd_values_are_never_an_internal_error(client: httpx.AsyncClient) -> None:
+    for address in (
+        "/process-definitions/" + "x" * 300,
+        "/process-definitions/%ff%fe",
+        "/tasks?person=%ff%ed%a0%80",
+        "/documents/search?q=%27%22%3A%26%7C%21%28",
+        "/documents/search?q=the+of",
+        "/instances?limit=1&limit=2",
+    ):
+        assert (await client.get(address)).status_code in {200, 404, 422}, address
+    for wait in ("nan", "inf", "-1", "1e400"):
+        answer = await client.post("/complete", params={"wait": wait}, json={"input": {"process_instance_id": "new"}})
+        assert (answer.status_code, answer.json()["field"]) == (422, "wait")

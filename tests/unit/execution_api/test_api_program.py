@@ -16,6 +16,13 @@ from fastapi import FastAPI
 from sample_processes import ROBOT
 from user_tokens import JWT_SECRET
 
+
+async def claim(pod: Any) -> None:
+    async with asyncio.timeout(30):
+        while await pod.next() is None:
+            pass
+
+
 _PROGRAM = "from execution_api.main import serve\nfrom execution_api.settings import ApiSettings\nserve(ApiSettings())"
 
 
@@ -49,8 +56,7 @@ async def test_the_program_logs_a_line_of_json_per_request_and_answers_those_who
             assert (await client.get("/tasks?person=somebody")).status_code == 200
             assert (await client.get("/tasks", headers={"X-API-Key": "fleet_wrong"})).status_code == 401
             waiting = asyncio.create_task(client.post("/complete?wait=300", json=body))
-            while await pod.next() is None:  # the instance is there, so the request waits
-                pass
+            await claim(pod)  # the instance is there, so the request waits
             child.send_signal(signal.SIGTERM)
             assert (await waiting).status_code == 202
         text = (await child.communicate())[1].decode()
@@ -81,8 +87,7 @@ async def test_a_caller_who_hangs_up_ends_the_wait(
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as caller:
             post = caller.post("/complete?wait=300", json=body, headers={"X-API-Key": acme_key}, timeout=300)
             asking = asyncio.create_task(post)
-            while await pod.next() is None:  # the instance is there, so the request waits
-                pass
+            await claim(pod)  # the instance is there, so the request waits
             asking.cancel()
         server.should_exit = True
         async with asyncio.timeout(30):  # the server ends when its last request has

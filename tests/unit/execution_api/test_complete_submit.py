@@ -37,6 +37,13 @@ async def test_a_task_is_submitted_by_its_id(client: httpx.AsyncClient, started:
     assert shown["status"] == "COMPLETED"
 
 
+async def test_what_means_something_for_a_start_alone_is_named_as_unused(
+    client: httpx.AsyncClient, started: Ids
+) -> None:
+    shown = (await complete(client, started[0], activity_id="decide", email="a@b.test", answer="yes", version=1)).json()
+    assert shown["unused"] == ["answer", "email", "version"]
+
+
 async def test_submitting_opens_the_next_task(client: httpx.AsyncClient, deploy: Deploy) -> None:
     two = process("two", "startEvent s, userTask a, userTask b, endEvent e", "s -> a, a -> b, b -> e")
     instance = await start(client, await deploy(two))

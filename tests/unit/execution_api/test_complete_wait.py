@@ -23,9 +23,10 @@ def complete(client: httpx.AsyncClient, wait: float, **given: Any) -> "asyncio.T
 
 async def claim(pod: Any) -> Any:
     """The next task, as soon as there is one."""
-    while True:
-        if task := await pod.next():
-            return task
+    async with asyncio.timeout(30):
+        while True:
+            if task := await pod.next():
+                return task
 
 
 async def work(pod: Any, kernel: Kernel, output: dict[str, Any]) -> None:

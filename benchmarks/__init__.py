@@ -1,0 +1,1 @@
+"""Benchmarks: measured side by side with plain PostgreSQL in one run, on one server."""
