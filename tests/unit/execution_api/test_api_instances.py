@@ -124,7 +124,7 @@ async def test_cancelling_an_unknown_instance_is_404(client: httpx.AsyncClient) 
 
 
 async def test_numbers_and_names_come_back_as_they_went_in(client: httpx.AsyncClient, deploy: Deploy) -> None:
-    variables = {"huge": 10**400, "largest": 1.7976931348623157e308, "": {"": []}, "홍길동": "😀", "__proto__": None}
+    variables = {"huge": 10**400, "tenth": 0.1, "": {"": []}, "홍길동": "😀", "__proto__": None}
     started = await start(client, await deploy(), variables=variables)
     found = (await client.get(started["links"]["instance"])).json()["variables"]
     assert {name: found[name] for name in variables} == variables
