@@ -1017,7 +1017,7 @@ end $$;
 -- Starts an instance with the engine's first step (see kernel.apply_step; its revision is 0). Returns the instance
 -- that the idempotency key already made, where there is one.
 create or replace function public.start_instance(
-    p_proc_inst_id uuid, p_process_definition_id text, p_version int, p_initiator text, p_step jsonb,
+    p_process_definition_id text, p_version int, p_initiator text, p_step jsonb,
     p_idempotency_key text default null, p_fingerprint text default null)
 returns table (proc_inst_id uuid, replayed boolean)
 language plpgsql volatile security definer set search_path = '' as $$
@@ -1025,20 +1025,21 @@ language plpgsql volatile security definer set search_path = '' as $$
 declare
     v_tenant text := kernel.require_tenant();
     v_now timestamptz := kernel.now();
+    v_id uuid := kernel.new_id();
     v_earlier public.idempotency_key;
 begin
-    select * into v_earlier from kernel.recall(v_tenant, p_idempotency_key, p_fingerprint, p_proc_inst_id, null);
+    select * into v_earlier from kernel.recall(v_tenant, p_idempotency_key, p_fingerprint, v_id, null);
     if found then
         return query select v_earlier.proc_inst_id, true;
         return;
     end if;
     insert into public.bpm_proc_inst (tenant_id, id, process_definition_id, process_definition_version, initiator,
         status, variables, state, revision, start_time)
-    values (v_tenant, p_proc_inst_id, p_process_definition_id, p_version, p_initiator, 'RUNNING', '{}', '{}', 0, v_now);
-    perform kernel.record_event(v_tenant, p_proc_inst_id, null, 'INSTANCE_STARTED', kernel.actor(), p_initiator,
+    values (v_tenant, v_id, p_process_definition_id, p_version, p_initiator, 'RUNNING', '{}', '{}', 0, v_now);
+    perform kernel.record_event(v_tenant, v_id, null, 'INSTANCE_STARTED', kernel.actor(), p_initiator,
         jsonb_build_object('process_definition_id', p_process_definition_id, 'version', p_version), v_now);
-    perform kernel.apply_step(v_tenant, p_proc_inst_id, p_step, kernel.actor(), v_now);
-    return query select p_proc_inst_id, false;
+    perform kernel.apply_step(v_tenant, v_id, p_step, kernel.actor(), v_now);
+    return query select v_id, false;
 end $$;
 
 -- A person submits a task. Exactly one of p_step (moves the instance on) and p_incident (why it cannot move) is given.

@@ -18,7 +18,6 @@ from fleet.connection import DEFAULT_DATA, read_connection
 from fleet.console import out
 from kernel.errors import FleetError, SettingsInvalid
 from kernel.settings import Settings, read_settings
-from knowledge.embed import Embedder
 
 _Check = Callable[[Settings], str]
 
@@ -82,6 +81,8 @@ def _orchestrators(_: Settings) -> str:
 
 
 def _model(settings: Settings) -> str:
+    from knowledge.embed import Embedder  # noqa: PLC0415  # half a second that no other command needs
+
     async def ask() -> int:
         key = settings.openai_api_key.get_secret_value()
         embedder = Embedder(settings.openai_base_url, key, settings.fleet_embedding_model)

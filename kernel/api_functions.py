@@ -31,7 +31,6 @@ class ApiFunctions(KernelBase):
 
     async def start_instance(
         self,
-        instance_id: UUID,
         definition_id: str,
         version: int,
         initiator: str,
@@ -42,7 +41,6 @@ class ApiFunctions(KernelBase):
         """Make an instance with the engine's first `step` (see kernel.apply_step in init.sql; revision 0)."""
         rows = await self._call(
             "start_instance",
-            proc_inst_id=instance_id,
             process_definition_id=definition_id,
             version=version,
             initiator=initiator,

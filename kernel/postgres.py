@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from kernel.errors import DatabaseUnavailable, from_database
 
@@ -114,7 +114,7 @@ class PostgresPool:
     async def _take(self) -> AsyncGenerator[psycopg.AsyncConnection[DictRow]]:
         try:
             connection = await self._pool.getconn()
-        except PoolTimeout:
+        except (PoolTimeout, PoolClosed):
             raise DatabaseUnavailable("the database gave no connection within 10 s") from None
         try:
             yield cast("psycopg.AsyncConnection[DictRow]", connection)

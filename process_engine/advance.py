@@ -6,7 +6,7 @@ computed for an older revision is refused with InstanceChanged, and is computed 
 
 import difflib
 from collections import OrderedDict
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from kernel.errors import InstanceChanged, NotFound
 from kernel.functions import Kernel
@@ -48,7 +48,7 @@ async def start(
     chosen = await _choose_version(kernel, definition_id, version)
     step = steps.start(await _spec(kernel, definition_id, chosen), variables)
     return await kernel.start_instance(
-        uuid4(), definition_id, chosen, initiator, _as_json(step, 0), idempotency_key, fingerprint
+        definition_id, chosen, initiator, _as_json(step, 0), idempotency_key, fingerprint
     )
 
 
