@@ -127,6 +127,7 @@ create table if not exists public.bpm_proc_inst (
 
 create index if not exists bpm_proc_inst_by_status on public.bpm_proc_inst (tenant_id, status, id);
 
+-- kernel.insert_tasks checks the numbers: CHECK constraints would be evaluated by every claim and every end.
 create table if not exists public.todolist (
     tenant_id text not null references public.tenants,
     task_id uuid not null,
@@ -146,12 +147,12 @@ create table if not exists public.todolist (
     form jsonb,
     assignee text,
     candidate_groups jsonb not null,
-    priority smallint not null check (priority between 1 and 5),
+    priority smallint not null,
     fair_rank bigint not null,                         -- place in the queue among all tenants; see chapter 5
     available_at timestamptz,                          -- null: now
     attempt int not null,
-    max_attempts int not null check (max_attempts between 1 and 100),
-    timeout_seconds int not null check (timeout_seconds between 1 and 86400),
+    max_attempts int not null,
+    timeout_seconds int not null,
     fencing_token bigint,
     pod_id uuid,
     lease_expires_at timestamptz,                      -- in no index: a renewal is then a HOT update
@@ -177,8 +178,8 @@ create index if not exists todolist_queue_of_tenant
 create index if not exists todolist_scheduled
     on public.todolist (available_at) where status = 'PENDING' and available_at is not null;
 create index if not exists todolist_running on public.todolist (fencing_token) where status = 'IN_PROGRESS';
-create index if not exists todolist_inbox on public.todolist (tenant_id, task_id) where status = 'TODO';
-create index if not exists todolist_incidents on public.todolist (tenant_id, task_id) where status = 'FAILED';
+create index if not exists todolist_needs_people
+    on public.todolist (tenant_id, status, task_id) where status in ('TODO', 'FAILED');
 
 -- The log of what happened outlives what it speaks of, so it has no foreign keys.
 create table if not exists public.events (
@@ -317,10 +318,11 @@ create sequence if not exists kernel.last_wake_ms minvalue 0 start 0;
 
 -- == 4. Clock and claims =============================================================================================
 
--- The time of everything in this file. Tests move it with kernel.set_clock; nobody else may.
+-- The time of everything in this file. Tests move it with kernel.set_clock; nobody else may. This and the next function
+-- have no search_path of their own, so that the planner can put the expression where the call is.
 create or replace function kernel.now() returns timestamptz
-language sql volatile set search_path = '' as $$
-    select clock_timestamp() + (select last_value from kernel.clock_offset_ms) * interval '1 millisecond'
+language sql volatile as $$
+    select clock_timestamp() + coalesce(pg_sequence_last_value('kernel.clock_offset_ms'), 0) * interval '1 millisecond'
 $$;
 
 create or replace function kernel.set_clock(p_offset interval) returns setof timestamptz
@@ -332,7 +334,7 @@ end $$;
 
 -- A version 7 UUID (RFC 9562 section 5.7): ids in order of creation, so indexes stay dense and pages can be keyed by id.
 create or replace function kernel.new_id() returns uuid
-language sql volatile set search_path = '' as $$
+language sql volatile as $$
     select encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
         placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
         from 1 for 6), 52, 1), 53, 1), 'hex')::uuid
@@ -376,10 +378,11 @@ $$;
 create or replace function kernel.record_event(
     p_tenant_id text, p_proc_inst_id uuid, p_task_id uuid, p_type public.event_type, p_actor text, p_message text,
     p_data jsonb, p_now timestamptz) returns void
-language sql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = '' as $$
+begin
     insert into public.events (tenant_id, proc_inst_id, task_id, event_type, actor, message, data, "timestamp")
-    values (p_tenant_id, p_proc_inst_id, p_task_id, p_type, p_actor, p_message, p_data, p_now)
-$$;
+    values (p_tenant_id, p_proc_inst_id, p_task_id, p_type, p_actor, p_message, p_data, p_now);
+end $$;
 
 -- == 5. Queue ========================================================================================================
 -- Order: priority (5 first), then fair_rank, then age. fair_rank is written at enqueue as in start-time fair queueing
@@ -387,37 +390,36 @@ $$;
 -- head. So tenants take turns however many tasks each has, and a claim reads the head of one index.
 --
 -- A transaction that stays open anywhere keeps every index entry of a finished task alive. Each session therefore
--- remembers the rank below which it has seen nothing left (its floor) and starts there; it looks again from the very
--- head when it finds nothing, and every two seconds, because a rank below the floor can still be committed late.
+-- remembers, for each place where it looks, the rank below which it has seen nothing left (its floor) and starts there.
+-- A lower rank can still come (committed late, handed back), so it looks again from the very head every two seconds,
+-- and whenever it finds nothing, unless the last look from the head took long.
 
-create or replace function kernel.floors(p_now timestamptz) returns jsonb
-language plpgsql volatile set search_path = '' as $$
-declare
-    v_floors jsonb := nullif(current_setting('fleet.floors', true), '')::jsonb;
-begin
-    if v_floors is null or abs(extract(epoch from p_now) - (v_floors ->> 'at')::numeric) > 2 then
-        return jsonb_build_object('at', extract(epoch from p_now));
-    end if;
-    return v_floors;
-end $$;
+create or replace function kernel.rank_of(p_time timestamptz) returns bigint
+language sql stable as $$
+    select (extract(epoch from p_time) * 1000000000)::bigint
+$$;
 
+-- The rank of a tenant's next task. fleet.enqueue_floors: {"at": seconds, "PRIORITY QUEUE": floor ...}.
 create or replace function kernel.fair_rank(p_tenant_id text, p_queue text, p_priority int, p_now timestamptz)
 returns bigint language plpgsql volatile set search_path = '' as $$
 declare
-    v_floors jsonb := kernel.floors(p_now);
-    v_key text := p_priority || p_queue;
-    v_floor bigint := coalesce((v_floors ->> v_key)::bigint, 0);
+    v_floors jsonb := nullif(current_setting('fleet.enqueue_floors', true), '')::jsonb;
+    v_key text := p_priority || ' ' || p_queue;
     v_head bigint;
     v_last bigint;
 begin
+    if v_floors is null or abs(extract(epoch from p_now) - (v_floors ->> 'at')::numeric) > 2 then
+        v_floors := jsonb_build_object('at', extract(epoch from p_now));
+    end if;
     select t.fair_rank into v_head from public.todolist t
     where t.status = 'PENDING' and t.available_at is null and t.agent_orch = p_queue and t.priority = p_priority
-      and t.fair_rank >= v_floor
+      and t.fair_rank >= coalesce((v_floors ->> v_key)::bigint, 0)
     order by t.fair_rank limit 1;
+    v_floors := v_floors || jsonb_build_object(v_key, coalesce(v_head, kernel.rank_of(p_now - interval '50 ms')));
+    perform set_config('fleet.enqueue_floors', v_floors::text, false);
     if v_head is null then
-        return (extract(epoch from p_now) * 1000000000)::bigint;
+        return kernel.rank_of(p_now);
     end if;
-    perform set_config('fleet.floors', (v_floors || jsonb_build_object(v_key, v_head))::text, false);
     select t.fair_rank into v_last from public.todolist t
     where t.status = 'PENDING' and t.available_at is null and t.agent_orch = p_queue and t.tenant_id = p_tenant_id
       and t.priority = p_priority and t.fair_rank >= v_head
@@ -425,62 +427,94 @@ begin
     return greatest(v_head, coalesce(v_last + 1000, 0));
 end $$;
 
--- Wakes listening pods, at most once in 50 ms: NOTIFY takes a global lock at commit.
-create or replace function kernel.wake() returns void
+-- Wakes listening pods, at most once in 50 ms, or in 5 ms where the queue was empty: NOTIFY takes a global lock at
+-- commit.
+create or replace function kernel.wake(p_was_empty boolean) returns void
 language plpgsql volatile set search_path = '' as $$
 declare
-    v_ms bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+    v_ms bigint := extract(epoch from clock_timestamp()) * 1000;
 begin
-    if v_ms - (select last_value from kernel.last_wake_ms) >= 50 then
+    if v_ms - (select last_value from kernel.last_wake_ms) >= case when p_was_empty then 5 else 50 end then
         perform setval('kernel.last_wake_ms', v_ms);
         perform pg_notify('fleet_tasks', '');
     end if;
 end $$;
 
-create or replace function kernel.claim(
-    p_pod_id uuid, p_queues text[], p_lease interval, p_now timestamptz, p_from_head boolean)
-returns public.todolist language plpgsql volatile set search_path = '' as $$
+-- Finds and locks the next task of p_queues; null when there is none. It looks at one place after the other: each
+-- priority, there each queue, beginning with the one whose turn it is, so that the queues of a pod take turns.
+-- fleet.floors, valid for the queues in fleet.queues: when the session last looked from the head (ms), how long that
+-- took (ms), whose turn it is, then the floor of each place.
+create or replace function kernel.lock_next(p_queues jsonb, p_now timestamptz) returns tid
+language plpgsql volatile as $$
 declare
-    v_floors jsonb := case when p_from_head then jsonb_build_object('at', extract(epoch from p_now))
-                           else kernel.floors(p_now) end;
-    v_priority int;
-    v_queue text;
-    v_found record;
-    v_task public.todolist;
+    c_head constant int := 3;
+    v_ms bigint := extract(epoch from p_now) * 1000;
+    v_queues int := jsonb_array_length(p_queues);
+    v_floors bigint[];
+    v_from_head boolean := true;
+    v_began timestamptz;
+    v_looked int;
+    v_place int;
+    v_rank bigint;
+    v_found tid;
 begin
-    for v_priority in reverse 5 .. 1 loop
-        foreach v_queue in array p_queues loop
-            select t.tenant_id, t.task_id, t.fair_rank into v_found from public.todolist t
-            where t.status = 'PENDING' and t.available_at is null and t.agent_orch = v_queue
-              and t.priority = v_priority
-              and t.fair_rank >= coalesce((v_floors ->> (v_priority || v_queue))::bigint, 0)
-            order by t.fair_rank, t.task_id limit 1
-            for no key update skip locked;
-            if found then
-                update public.todolist t set
-                    status = 'IN_PROGRESS', attempt = t.attempt + 1, pod_id = p_pod_id, started_at = p_now,
-                    fencing_token = nextval('kernel.fencing_token'), lease_expires_at = p_now + p_lease,
-                    error = null, log_tail = null
-                where t.tenant_id = v_found.tenant_id and t.task_id = v_found.task_id
-                returning t.* into v_task;
-                perform set_config('fleet.floors', (v_floors || jsonb_build_object(
-                    v_priority || v_queue, v_found.fair_rank))::text, false);
-                return v_task;
-            end if;
-        end loop;
+    if current_setting('fleet.queues', true) = p_queues::text then
+        v_floors := current_setting('fleet.floors')::bigint[];
+        v_from_head := v_ms - v_floors[1] not between 0 and greatest(2000, 20 * v_floors[2]);
+    else
+        perform set_config('fleet.queues', p_queues::text, false);
+        v_floors := array[0, 0, 0];
+    end if;
+    loop
+        if v_from_head then
+            v_began := clock_timestamp();
+            v_floors := v_floors[1 : c_head] || array_fill(0::bigint, array[5 * v_queues]);
+        end if;
+        select i, p.place, c.ctid, c.fair_rank into v_looked, v_place, v_found, v_rank
+        from generate_series(0, 5 * v_queues - 1) i,
+            lateral (select i / v_queues * v_queues + (i + v_floors[3]) % v_queues) p(place),
+            lateral (select t.ctid, t.fair_rank from public.todolist t
+                     where t.status = 'PENDING' and t.available_at is null
+                       and t.agent_orch = p_queues ->> (p.place % v_queues)::int
+                       and t.priority = 5 - p.place / v_queues and t.fair_rank >= v_floors[c_head + 1 + p.place]
+                     order by t.fair_rank, t.task_id limit 1
+                     for no key update skip locked) c
+        limit 1;
+        exit when v_found is not null or v_from_head or v_ms - v_floors[1] < 20 * v_floors[2];
+        v_from_head := true;
     end loop;
-    return null;
+    if v_from_head then
+        for i in 0 .. coalesce(v_looked, 5 * v_queues) - 1 loop
+            v_floors[c_head + 1 + i / v_queues * v_queues + (i + v_floors[3]) % v_queues]
+                := kernel.rank_of(p_now - interval '50 ms');
+        end loop;
+        v_floors[1] := v_ms;
+        v_floors[2] := extract(epoch from clock_timestamp() - v_began) * 1000;
+    end if;
+    if v_found is not null then
+        v_floors[c_head + 1 + v_place] := v_rank;
+        v_floors[3] := (v_place + 1) % v_queues;
+    end if;
+    perform set_config('fleet.floors', v_floors::text, false);
+    return v_found;
 end $$;
 
--- Upkeep in the claim path of every pod: retries whose time has come, and leases that ran out. Fencing tokens only
--- grow, so below the lowest one still running there is nothing to find; 1000 covers claims not yet committed.
-create or replace function kernel.sweep(p_now timestamptz) returns void
+-- Upkeep in the claim path of every pod, each second and whenever the pod finds nothing: retries whose time has come,
+-- and leases that ran out. Returns how many tasks are in the queue again.
+-- Fencing tokens only grow, so below the lowest one still running there is nothing to find; 1000 covers claims that
+-- are not committed yet, and once a minute it looks from the first on.
+create or replace function kernel.sweep(p_now timestamptz) returns int
 language plpgsql volatile set search_path = '' as $$
 declare
+    v_ms bigint := extract(epoch from clock_timestamp()) * 1000;
     v_floor bigint := coalesce(nullif(current_setting('fleet.sweep_floor', true), '')::bigint, 0);
+    v_again int := 0;
     v_task public.todolist;
 begin
-    perform set_config('fleet.swept_ms', ((extract(epoch from clock_timestamp()) * 1000)::bigint)::text, false);
+    if v_ms - coalesce(nullif(current_setting('fleet.swept_all_ms', true), '')::bigint, 0) not between 0 and 60000 then
+        v_floor := 0;
+        perform set_config('fleet.swept_all_ms', v_ms::text, false);
+    end if;
     for v_task in
         select t.* from public.todolist t
         where t.status = 'PENDING' and t.available_at is not null and t.available_at <= p_now
@@ -489,6 +523,7 @@ begin
         update public.todolist t set available_at = null,
             fair_rank = kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now)
         where t.tenant_id = v_task.tenant_id and t.task_id = v_task.task_id;
+        v_again := v_again + 1;
     end loop;
     for v_task in
         select t.* from public.todolist t
@@ -496,18 +531,15 @@ begin
         order by t.fencing_token limit 20 for no key update skip locked
     loop
         perform kernel.reclaim(v_task, p_now);
+        v_again := v_again + 1;
     end loop;
-    perform set_config('fleet.sweep_floor', coalesce(
+    perform set_config('fleet.sweep_floor', greatest(0, coalesce(
         (select t.fencing_token from public.todolist t
          where t.status = 'IN_PROGRESS' and t.fencing_token >= v_floor order by t.fencing_token limit 1),
-        greatest((select last_value from kernel.fencing_token) - 1000, 0))::text, false);
+        (select last_value from kernel.fencing_token)) - 1000)::text, false);
+    perform set_config('fleet.swept_ms', v_ms::text, false);
+    return v_again;
 end $$;
-
-create or replace function kernel.sweep_is_due() returns boolean
-language sql volatile set search_path = '' as $$
-    select extract(epoch from clock_timestamp()) * 1000
-        - coalesce(nullif(current_setting('fleet.swept_ms', true), '')::bigint, 0) not between 0 and 1000
-$$;
 
 -- A lease ran out: the attempt counts. The instance is locked before the task's end is written (everybody locks the
 -- instance first); where somebody holds it, the next sweep does it.
@@ -523,7 +555,7 @@ begin
         where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id;
         perform kernel.record_event(p_task.tenant_id, p_task.proc_inst_id, p_task.task_id, 'TASK_RECLAIMED',
                                     'kernel', v_reason, jsonb_build_object('attempt', p_task.attempt), p_now);
-        perform kernel.wake();
+        perform kernel.wake(true);
         return;
     end if;
     if p_task.proc_inst_id is not null then
@@ -580,9 +612,14 @@ create or replace function kernel.insert_tasks(
     p_now timestamptz) returns setof public.todolist
 language plpgsql volatile set search_path = '' as $$
 declare
+    v_known text[] := array(select o.id from public.agent_orch o);
     v_task public.todolist;
-    v_any_pending boolean := false;
+    v_wake boolean := false;
+    v_was_empty boolean := false;
 begin
+    if p_tasks = '[]' then
+        return;
+    end if;
     for v_task in
         with given as (
             select r.*, coalesce(r.priority, 3) as level, ordinality
@@ -594,40 +631,51 @@ begin
         ), queues as materialized (
             select q.agent_orch, q.level, kernel.fair_rank(p_tenant_id, q.agent_orch, q.level, p_now) as first_rank
             from (select distinct g.agent_orch, g.level from given g where g.agent_orch is not null) q
+        ), inserted as (
+            insert into public.todolist (
+                tenant_id, task_id, proc_inst_id, process_definition_id, activity_id, name, iteration, engine_token,
+                status, agent_orch, agent_id, agent_mode, instruction, input, output_schema, form, assignee,
+                candidate_groups, priority, fair_rank, attempt, max_attempts, timeout_seconds, created_at)
+            select p_tenant_id, kernel.new_id(), p_proc_inst_id, p_process_definition_id, g.activity_id,
+                   coalesce(g.name, g.activity_id), coalesce(g.iteration, 1), g.engine_token,
+                   case when g.agent_orch is null then 'TODO' else 'PENDING' end::public.task_status,
+                   g.agent_orch, g.agent_id, coalesce(g.agent_mode, case when g.agent_orch is null then 'none'
+                                                                    else 'complete' end::public.agent_mode),
+                   coalesce(g.instruction, ''), coalesce(g.input, '{}'), nullif(g.output_schema, 'null'),
+                   nullif(g.form, 'null'), g.assignee, coalesce(nullif(g.candidate_groups, 'null'), '[]'), g.level,
+                   coalesce(q.first_rank + 1000 * (row_number() over (partition by g.agent_orch, g.level
+                                                                      order by g.ordinality) - 1), 0),
+                   0, coalesce(g.max_attempts, 3), coalesce(g.timeout_seconds, 900), p_now
+            from given g left join queues q on q.agent_orch = g.agent_orch and q.level = g.level
+            order by g.ordinality
+            returning *
+        ), logged as (
+            insert into public.events (tenant_id, proc_inst_id, task_id, event_type, actor, message, data, "timestamp")
+            select p_tenant_id, p_proc_inst_id, i.task_id, 'TASK_CREATED', p_actor, i.name, jsonb_build_object(
+                'activity_id', i.activity_id, 'iteration', i.iteration, 'queue', i.agent_orch), p_now
+            from inserted i
         )
-        insert into public.todolist (
-            tenant_id, task_id, proc_inst_id, process_definition_id, activity_id, name, iteration, engine_token, status,
-            agent_orch, agent_id, agent_mode, instruction, input, output_schema, form, assignee, candidate_groups,
-            priority, fair_rank, attempt, max_attempts, timeout_seconds, created_at)
-        select p_tenant_id, kernel.new_id(), p_proc_inst_id, p_process_definition_id, g.activity_id,
-               coalesce(g.name, g.activity_id), coalesce(g.iteration, 1), g.engine_token,
-               case when g.agent_orch is null then 'TODO' else 'PENDING' end::public.task_status,
-               g.agent_orch, g.agent_id,
-               coalesce(g.agent_mode, case when g.agent_orch is null then 'none' else 'complete' end::public.agent_mode),
-               coalesce(g.instruction, ''), coalesce(g.input, '{}'), nullif(g.output_schema, 'null'),
-               nullif(g.form, 'null'), g.assignee, coalesce(nullif(g.candidate_groups, 'null'), '[]'), g.level,
-               coalesce(q.first_rank + 1000 * (row_number() over (partition by g.agent_orch, g.level
-                                                                  order by g.ordinality) - 1), 0),
-               0, coalesce(g.max_attempts, 3), coalesce(g.timeout_seconds, 900), p_now
-        from given g left join queues q on q.agent_orch = g.agent_orch and q.level = g.level
-        order by g.ordinality
-        returning *
+        select i.* from inserted i
     loop
-        perform kernel.record_event(p_tenant_id, p_proc_inst_id, v_task.task_id, 'TASK_CREATED', p_actor, v_task.name,
-            jsonb_build_object('activity_id', v_task.activity_id, 'iteration', v_task.iteration,
-                               'queue', v_task.agent_orch), p_now);
+        if not (v_task.priority between 1 and 5 and v_task.max_attempts between 1 and 100
+                and v_task.timeout_seconds between 1 and 86400) then
+            perform kernel.refuse('PT422', format('activity "%s": priority %s, max_attempts %s, timeout_seconds %s',
+                v_task.activity_id, v_task.priority, v_task.max_attempts, v_task.timeout_seconds), 'task_numbers',
+                'priority is 1 to 5, max_attempts 1 to 100, timeout_seconds 1 to 86400.');
+        end if;
         if v_task.agent_orch is null then
             perform kernel.notify_people(v_task, p_now);
-        elsif exists (select from public.agent_orch o where o.id = v_task.agent_orch) then
-            v_any_pending := true;
+        elsif v_task.agent_orch = any(v_known) then
+            v_wake := true;
+            v_was_empty := v_was_empty or v_task.fair_rank = kernel.rank_of(p_now);
         else
             perform kernel.fail_task(v_task, format('orchestrator "%s" is not registered: start a pod that serves it, '
                 'or deploy a definition that names one of the registered ones', v_task.agent_orch), null, null, p_now);
         end if;
         return next v_task;
     end loop;
-    if v_any_pending then
-        perform kernel.wake();
+    if v_wake then
+        perform kernel.wake(v_was_empty);
     end if;
 end $$;
 
@@ -723,62 +771,91 @@ $$;
 -- Refused with PT409 lease_lost unless the fencing token is the one of the task's running claim.
 -- The cast of status keeps the planner on the primary key: the small partial index on running tasks is full of dead
 -- entries whenever a transaction stays open.
-create or replace function kernel.finish_task(p_done jsonb, p_now timestamptz) returns void
-language plpgsql volatile set search_path = '' as $$
+create or replace function kernel.finish_task(p_done jsonb, p_now timestamptz) returns boolean
+language plpgsql volatile as $$
 declare
     v_tenant text := p_done ->> 'tenant_id';
-    v_outcome text := p_done ->> 'outcome';
+    v_task_id uuid := p_done ->> 'task_id';
+    v_token bigint := p_done ->> 'fencing_token';
     v_output jsonb := nullif(p_done -> 'output', 'null');
+    v_instance uuid := p_done ->> 'proc_inst_id';
+    v_actor text;
+    v_attempt int;
+    v_name text;
+    v_started_at timestamptz;
+begin
+    if v_instance is not null then
+        perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_instance for no key update;
+    end if;
+    if p_done ->> 'outcome' <> 'done' then
+        return kernel.end_undone(p_done, v_output, p_now);
+    end if;
+    update public.todolist t set status = 'DONE', output = v_output, finished_at = p_now, lease_expires_at = null
+    where t.tenant_id = v_tenant and t.task_id = v_task_id and t.fencing_token = v_token
+      and t.status::text = 'IN_PROGRESS'
+    returning t.proc_inst_id, 'pod:' || t.pod_id, t.attempt, t.name, t.started_at
+    into v_instance, v_actor, v_attempt, v_name, v_started_at;
+    if not found then
+        perform kernel.refuse_stale();
+    end if;
+    insert into public.events (tenant_id, proc_inst_id, task_id, event_type, actor, message, data, "timestamp")
+    values (v_tenant, v_instance, v_task_id, 'TASK_COMPLETED', v_actor, v_name, jsonb_build_object(
+        'attempt', v_attempt, 'run_seconds', round(extract(epoch from p_now - v_started_at), 3)), p_now);
+    if v_instance is not null then
+        perform kernel.apply_step(v_tenant, v_instance, p_done -> 'step', v_actor, p_now);
+    end if;
+    return true;
+end $$;
+
+create or replace function kernel.refuse_stale() returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    perform kernel.refuse('PT409', 'The lease of this task is lost: another claim, a cancel or its end came first.',
+                          'lease_lost', 'Stop working on it.');
+end $$;
+
+-- The other outcomes of kernel.finish_task.
+create or replace function kernel.end_undone(p_done jsonb, p_output jsonb, p_now timestamptz) returns boolean
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_outcome text := p_done ->> 'outcome';
     v_task public.todolist;
     v_actor text;
-    v_seconds numeric;
 begin
-    if p_done ->> 'proc_inst_id' is not null then
-        perform from public.bpm_proc_inst i
-        where i.tenant_id = v_tenant and i.id = (p_done ->> 'proc_inst_id')::uuid for no key update;
-    end if;
     update public.todolist t set
-        status = case v_outcome when 'done' then 'DONE' when 'draft' then 'TODO' when 'released' then 'PENDING'
+        status = case v_outcome when 'draft' then 'TODO' when 'released' then 'PENDING'
                                 else t.status end::public.task_status,
-        output = case when v_outcome = 'done' then v_output else t.output end,
-        draft = case when v_outcome = 'draft' then v_output else t.draft end,
-        finished_at = case when v_outcome = 'done' then p_now end,
+        draft = case when v_outcome = 'draft' then p_output else t.draft end,
         attempt = case when v_outcome = 'released' then t.attempt - 1 else t.attempt end,
         lease_expires_at = null
-    where t.tenant_id = v_tenant and t.task_id = (p_done ->> 'task_id')::uuid
+    where t.tenant_id = p_done ->> 'tenant_id' and t.task_id = (p_done ->> 'task_id')::uuid
       and t.fencing_token = (p_done ->> 'fencing_token')::bigint and t.status::text = 'IN_PROGRESS'
     returning t.* into v_task;
     if not found then
-        perform kernel.refuse('PT409', 'The lease of this task is lost: another claim, a cancel or its end came first.',
-                              'lease_lost', 'Stop working on it.');
+        perform kernel.refuse_stale();
     end if;
     v_actor := 'pod:' || v_task.pod_id;
-    v_seconds := round(extract(epoch from p_now - v_task.started_at), 3);
     case v_outcome
-    when 'done' then
-        perform kernel.record_event(v_tenant, v_task.proc_inst_id, v_task.task_id, 'TASK_COMPLETED', v_actor, v_task.name,
-            jsonb_build_object('attempt', v_task.attempt, 'run_seconds', v_seconds), p_now);
-        if v_task.proc_inst_id is not null then
-            perform kernel.apply_step(v_tenant, v_task.proc_inst_id, p_done -> 'step', v_actor, p_now);
-        end if;
     when 'draft' then
-        perform kernel.record_event(v_tenant, v_task.proc_inst_id, v_task.task_id, 'TASK_DRAFTED', v_actor, v_task.name,
-            jsonb_build_object('attempt', v_task.attempt, 'run_seconds', v_seconds), p_now);
+        perform kernel.record_event(v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_DRAFTED', v_actor,
+            v_task.name, jsonb_build_object('attempt', v_task.attempt, 'run_seconds',
+                                            round(extract(epoch from p_now - v_task.started_at), 3)), p_now);
         perform kernel.notify_people(v_task, p_now);
     when 'released' then
-        perform kernel.record_event(v_tenant, v_task.proc_inst_id, v_task.task_id, 'TASK_RELEASED', v_actor, v_task.name,
-                                    null, p_now);
-        perform kernel.wake();
+        perform kernel.record_event(v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_RELEASED', v_actor,
+                                    v_task.name, null, p_now);
+        perform kernel.wake(true);
     when 'failed' then
         if (p_done ->> 'retryable')::boolean and v_task.attempt < v_task.max_attempts then
             perform kernel.retry_later(v_task, p_done ->> 'reason', p_done ->> 'log_tail', v_actor, p_now);
         else
-            perform kernel.fail_task(v_task, p_done ->> 'reason', v_output, p_done ->> 'log_tail', p_now);
+            perform kernel.fail_task(v_task, p_done ->> 'reason', p_output, p_done ->> 'log_tail', p_now);
         end if;
     else
         perform kernel.refuse('PT422', format('outcome "%s" is not known', v_outcome), 'outcome',
                               'Use done, draft, failed or released.');
     end case;
+    return true;
 end $$;
 
 -- Exponential backoff: 5 s, 15 s, 45 s ... at most 10 minutes, and up to a fifth more at random so that tasks that
@@ -800,6 +877,7 @@ end $$;
 -- next one for p_lease_seconds. The end comes first and the claim takes a fresh snapshot: as one statement the two
 -- deadlock. The plan is pinned, because one that was made while the queue was empty would sort the whole backlog.
 -- p_queues: names of orchestrators; [] only ends the last task. Returns no row when there is nothing to do.
+-- What it calls for every task has no settings of its own: it runs with those of next_task.
 create or replace function public.next_task(
     p_pod_id uuid, p_queues jsonb, p_lease_seconds int, p_done jsonb default null)
 returns table (
@@ -812,47 +890,47 @@ set enable_sort = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_now timestamptz := kernel.now();
-    v_queues text[];
-    v_lease interval := p_lease_seconds * interval '1 second';
+    v_actor text := 'pod:' || p_pod_id;
+    v_ended boolean;
+    v_swept_ms bigint;
     v_swept boolean := false;
-    v_task public.todolist;
+    v_found tid;
 begin
     if p_done is not null then
-        perform kernel.finish_task(p_done, v_now);
+        v_ended := kernel.finish_task(p_done, v_now);
     end if;
-    v_queues := array(select jsonb_array_elements_text(p_queues));
-    if v_queues = '{}' then
+    if p_queues = '[]' then
         return;
     end if;
-    if kernel.sweep_is_due() then
+    v_swept_ms := coalesce(nullif(current_setting('fleet.swept_ms', true), ''), '0');
+    if extract(epoch from clock_timestamp()) * 1000 - v_swept_ms not between 0 and 1000 then
         perform kernel.sweep(v_now);
         v_swept := true;
     end if;
-    v_task := kernel.claim(p_pod_id, v_queues, v_lease, v_now, false);
-    if v_task.task_id is null then
-        if not v_swept then
-            perform kernel.sweep(v_now);
-        end if;
-        v_task := kernel.claim(p_pod_id, v_queues, v_lease, v_now, true);
-        if v_task.task_id is null then
-            return;
-        end if;
+    v_found := kernel.lock_next(p_queues, v_now);
+    if v_found is null and not v_swept and kernel.sweep(v_now) > 0 then
+        v_found := kernel.lock_next(p_queues, v_now);
     end if;
+    if v_found is null then
+        return;
+    end if;
+    update public.todolist t set
+        status = 'IN_PROGRESS', attempt = t.attempt + 1, pod_id = p_pod_id, started_at = v_now,
+        fencing_token = nextval('kernel.fencing_token'), error = null, log_tail = null,
+        lease_expires_at = v_now + p_lease_seconds * interval '1 second'
+    where t.ctid = v_found
+    returning t.tenant_id, t.task_id, t.proc_inst_id, t.process_definition_id, t.activity_id, t.name, t.iteration,
+        t.engine_token, t.agent_orch, t.agent_id, t.agent_mode, t.instruction, t.input, t.output_schema, t.attempt,
+        t.max_attempts, t.timeout_seconds, t.fencing_token, t.lease_expires_at, t.created_at, t.started_at
+    into tenant_id, task_id, proc_inst_id, process_definition_id, activity_id, name, iteration,
+        engine_token, agent_orch, agent_id, agent_mode, instruction, input, output_schema, attempt,
+        max_attempts, timeout_seconds, fencing_token, lease_expires_at, created_at, started_at;
     insert into public.events (tenant_id, proc_inst_id, task_id, event_type, actor, message, data, "timestamp")
-    values (v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_CLAIMED', 'pod:' || p_pod_id, v_task.name,
-            jsonb_build_object('attempt', v_task.attempt, 'wait_seconds',
-                               round(extract(epoch from v_now - v_task.created_at), 3)), v_now);
-    tenant_id := v_task.tenant_id; task_id := v_task.task_id; proc_inst_id := v_task.proc_inst_id;
-    process_definition_id := v_task.process_definition_id; activity_id := v_task.activity_id; name := v_task.name;
-    iteration := v_task.iteration; engine_token := v_task.engine_token; agent_orch := v_task.agent_orch;
-    agent_id := v_task.agent_id; agent_mode := v_task.agent_mode; instruction := v_task.instruction;
-    input := v_task.input; output_schema := v_task.output_schema; attempt := v_task.attempt;
-    max_attempts := v_task.max_attempts; timeout_seconds := v_task.timeout_seconds;
-    fencing_token := v_task.fencing_token; lease_expires_at := v_task.lease_expires_at;
-    created_at := v_task.created_at; started_at := v_task.started_at;
-    if v_task.agent_id is not null then
+    values (tenant_id, proc_inst_id, task_id, 'TASK_CLAIMED', v_actor, name, jsonb_build_object(
+        'attempt', attempt, 'wait_seconds', round(extract(epoch from v_now - created_at), 3)), v_now);
+    if agent_id is not null then
         agent := (select to_jsonb(a) - 'tenant_id' - 'updated_at' from public.agent_profile a
-                  where a.tenant_id = v_task.tenant_id and a.agent_id = v_task.agent_id);
+                  where a.tenant_id = next_task.tenant_id and a.agent_id = next_task.agent_id);
     end if;
     return next;
 end $$;
@@ -889,8 +967,7 @@ begin
     where t.tenant_id = p_tenant_id and t.task_id = p_task_id and t.fencing_token = p_fencing_token
       and t.status::text = 'IN_PROGRESS' for share;
     if not found then
-        perform kernel.refuse('PT409', 'The lease of this task is lost: another claim, a cancel or its end came first.',
-                              'lease_lost', 'Stop working on it.');
+        perform kernel.refuse_stale();
     end if;
     return v_task;
 end $$;
