@@ -433,8 +433,9 @@ create or replace function kernel.wake(p_was_empty boolean) returns void
 language plpgsql volatile set search_path = '' as $$
 declare
     v_ms bigint := extract(epoch from clock_timestamp()) * 1000;
+    v_distance int := case when p_was_empty then 5 else 50 end;
 begin
-    if v_ms - (select last_value from kernel.last_wake_ms) >= case when p_was_empty then 5 else 50 end then
+    if v_ms - (select last_value from kernel.last_wake_ms) >= v_distance then
         perform setval('kernel.last_wake_ms', v_ms);
         perform pg_notify('fleet_tasks', '');
     end if;

@@ -39,7 +39,7 @@ class Pod:
         idle_poll_seconds: float,
     ):
         self._pod_id = pod_id
-        self._queues = list(queues)
+        self._queues = queues
         self._connection = connection
         self._kernel = Kernel(connection)
         self._execution = execution
@@ -79,7 +79,6 @@ class Pod:
                 await self._idle()
                 continue
             self._pause = _FIRST_PAUSE_SECONDS
-            self._take_turns(task.agent_orch)
             ended = (task, await self._work(task))
 
     async def _next(self, ended: tuple[ClaimedTask, Answer] | None) -> ClaimedTask | None:
@@ -107,11 +106,6 @@ class Pod:
                 self._keeper.release()
                 self._count(*ended)
             return task
-
-    def _take_turns(self, queue: str) -> None:
-        # The database tries queues in the order given: among tasks of one priority, the queue just served comes last.
-        self._queues.remove(queue)
-        self._queues.append(queue)
 
     async def _work(self, task: ClaimedTask) -> Answer:
         logger.info("claimed task %s (%s, attempt %s)", task.task_id, task.activity_id, task.attempt)
