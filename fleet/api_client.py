@@ -47,7 +47,7 @@ class ApiClient:
 
     def upload(self, name: str, data: bytes) -> Any:
         """Upload a document; `name` is its source."""
-        return self.post("/documents", files={"files": (name, data)})
+        return self.post("/documents", files={"files": (Path(name).name, data)}, data={"source": name})
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         try:

@@ -16,9 +16,11 @@ def example(name: str) -> Path:
     raise SettingsInvalid(f"example {name!r} is not in this installation: install process-fleet again")
 
 
-def own_documents() -> list[Path]:
-    """This project's own documents; empty where it was installed without them."""
+def own_documents() -> dict[str, Path]:
+    """This project's own documents by their path in it; empty where it was installed without them."""
+    if not (_CHECKOUT / "init.sql").is_file():
+        return {}
     found = [path for path in _CHECKOUT.glob("*.md") if path.name != "README.ko.md"]
     found += (_CHECKOUT / "docs").glob("**/*.md")
     found += (path for place in ("orchestrators", "examples") for path in (_CHECKOUT / place).glob("**/README.md"))
-    return sorted(found) if (_CHECKOUT / "init.sql").is_file() else []
+    return {str(path.relative_to(_CHECKOUT)): path for path in sorted(found)}

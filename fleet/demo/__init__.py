@@ -56,7 +56,7 @@ def demo(
         raise typer.Exit(1)
 
 
-def _prepare(api: ApiClient, files: list[Path]) -> None:
+def _prepare(api: ApiClient, files: dict[str, Path]) -> None:
     for skipped in load(api, files):
         out.print(f"  not loaded: {skipped}", highlight=False, markup=False)
     folder = example("service_request")

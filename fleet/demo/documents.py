@@ -13,26 +13,30 @@ _KINDS = {".md", ".markdown", ".txt", ".html", ".htm", ".pdf"}
 _PASSED_OVER = {"node_modules", "__pycache__"}
 
 
-def find_documents(folder: Path | None) -> list[Path]:
-    """Readable files below `folder`, or this project's own documents. Raises SettingsInvalid where there are none."""
+def find_documents(folder: Path | None) -> dict[str, Path]:
+    """Readable files below `folder` by their path in it, or this project's own documents.
+
+    Raises SettingsInvalid where there are none.
+    """
     if folder is None:
         found = own_documents()
     elif not folder.is_dir():
         raise SettingsInvalid(f"--docs: {folder} is no folder. Name a folder that holds documents.")
     else:
-        found = sorted(path for path in folder.rglob("*") if _is_document(path.relative_to(folder), path))
+        paths = sorted(path for path in folder.rglob("*") if _is_document(path.relative_to(folder), path))
+        found = {str(path.relative_to(folder)): path for path in paths}
     if not found:
         where = folder or "this installation"
         raise SettingsInvalid(f"--docs: {where} holds no Markdown, text, HTML or PDF file. Name a folder with --docs.")
     return found
 
 
-def load(api: ApiClient, files: list[Path]) -> list[str]:
+def load(api: ApiClient, files: dict[str, Path]) -> list[str]:
     """Upload the files; returns a line for each that could not be read."""
     skipped: list[str] = []
-    for path in track(files, "loading documents", console=out, transient=True):
+    for name, path in track(files.items(), "loading documents", console=out, transient=True):
         try:
-            api.upload(path.name if path.name != "README.md" else f"{path.parent.name}/README.md", path.read_bytes())
+            api.upload(name, path.read_bytes())
         except ApiRefused as refusal:
             skipped.append(f"{path}: {refusal}")
     return skipped

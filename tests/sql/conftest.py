@@ -1,6 +1,6 @@
 """Process instances for tests of init.sql: steps as the engine would compute them, written by hand."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,6 @@ from psycopg.rows import dict_row
 
 from kernel.functions import Kernel
 from kernel.models import Json
-from kernel.postgres import PostgresConnection
 
 
 @pytest.fixture
@@ -29,14 +28,6 @@ def start_instance(kernel_api: Kernel, deployed: str) -> Callable[..., Awaitable
         return started.proc_inst_id
 
     return start
-
-
-@pytest.fixture
-async def other_api(database_url: str) -> AsyncIterator[Kernel]:
-    """A second connection of the execution API, for Bob of acme."""
-    connection = PostgresConnection(database_url, role="fleet_api")
-    yield Kernel(connection, {"tenant_id": "acme", "actor": "user:bob@acme.test"})
-    await connection.close()
 
 
 @pytest.fixture

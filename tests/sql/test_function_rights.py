@@ -1,0 +1,127 @@
+"""Which role may call which function, read from the catalogue: a function that is not in the table fails here."""
+
+import psycopg
+import pytest
+from fixture_types import Rows
+
+from kernel.errors import Forbidden
+from kernel.functions import Kernel
+
+ROLES = ("anon", "authenticated", "service_role", "fleet_api", "fleet_pod")
+POD = {"fleet_pod", "service_role"}
+API = {"fleet_api", "service_role"}
+READER = {"authenticated", "fleet_api"}
+EVERY_READER = READER | {"fleet_pod"}
+MAY_CALL: dict[str, set[str]] = {
+    "create_tenant": set(),
+    "create_api_key": set(),
+    "register_pod": POD,
+    "heartbeat_pod": POD,
+    "next_task": POD,
+    "renew_lease": POD,
+    "record_call": POD,
+    "report_progress": POD,
+    "save_task_document": POD,
+    "authenticate_api_key": API,
+    "deploy_definition": API,
+    "start_instance": API,
+    "submit_task": API,
+    "cancel_instance": API,
+    "enqueue_tasks": API,
+    "save_agent": API,
+    "save_document": API,
+    "find_pods": API,
+    "queue_depths": API | POD,
+    "search_documents": EVERY_READER,
+    "get_definition": EVERY_READER,
+    "get_instance": EVERY_READER,
+    "get_document": EVERY_READER,
+    "find_definitions": READER,
+    "find_instances": READER,
+    "get_task": READER,
+    "find_tasks": READER,
+    "find_events": READER,
+    "find_calls": READER,
+    "instance_cost": READER,
+    "find_documents": READER,
+    "find_agents": READER,
+    "find_orchestrators": READER,
+}
+OURS = "p.pronamespace = '{}'::regnamespace and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')"
+PUBLIC = OURS.format("public")
+KERNEL = OURS.format("kernel")
+RIGHTS = """select p.proname, array(select r from unnest(%s::text[]) r
+    where has_function_privilege(r, p.oid, 'execute')) as roles from pg_proc p where """
+
+
+def test_each_function_of_schema_public_is_open_to_its_callers_alone(rows: Rows) -> None:
+    assert {f["proname"]: set(f["roles"]) for f in rows(RIGHTS + PUBLIC, list(ROLES))} == MAY_CALL
+
+
+def test_of_schema_kernel_programs_may_call_only_what_the_policies_need(rows: Rows) -> None:
+    open_functions = {f["proname"]: set(f["roles"]) for f in rows(RIGHTS + KERNEL, list(ROLES)) if f["roles"]}
+    assert open_functions == dict.fromkeys(("claims", "tenant_id"), EVERY_READER)
+
+
+def test_no_function_is_open_to_everybody(rows: Rows) -> None:
+    assert rows(f"select proname from pg_proc p where ({PUBLIC} or {KERNEL}) and proacl is null") == []
+    everybody = "exists (select from aclexplode(proacl) a where a.grantee = 0)"
+    assert rows(f"select proname from pg_proc p where ({PUBLIC} or {KERNEL}) and {everybody}") == []
+
+
+def test_every_definers_function_sets_its_search_path_to_nothing(rows: Rows) -> None:
+    definers = rows(f"""select proname, 'search_path=""' = any (proconfig) as safe from pg_proc p
+        where prosecdef and ({PUBLIC} or {KERNEL})""")
+    assert len(definers) > 15
+    assert [f["proname"] for f in definers if not f["safe"]] == []
+
+
+def test_every_function_of_schema_public_returns_a_set_and_has_one_form(rows: Rows) -> None:
+    functions = rows(f"select proname, proretset, proargnames from pg_proc p where {PUBLIC}")
+    assert [f["proname"] for f in functions if not f["proretset"]] == []
+    assert len({f["proname"] for f in functions}) == len(functions)
+
+
+@pytest.mark.parametrize("role", ["fleet_api", "fleet_pod"])
+def test_no_role_of_a_program_can_bypass_row_level_security_or_become_another(rows: Rows, role: str) -> None:
+    assert rows("select rolsuper, rolbypassrls, rolcreaterole, rolcanlogin from pg_roles where rolname = %s", role) == [
+        {"rolsuper": False, "rolbypassrls": False, "rolcreaterole": False, "rolcanlogin": False}
+    ]
+    assert rows("select from pg_auth_members m join pg_roles r on r.oid = m.member where r.rolname = %s", role) == []
+
+
+async def test_programs_cannot_make_tenants_or_keys(kernel_api: Kernel, kernel_pod: Kernel) -> None:
+    for kernel in (kernel_api, kernel_pod):
+        for function, arguments in (
+            ("create_tenant", {"tenant_id": "mine", "name": "Mine"}),
+            ("create_api_key", {"tenant_id": "acme", "name": "mine", "key_hash": "00"}),
+        ):
+            with pytest.raises(Forbidden) as refusal:
+                await kernel.transport.call(function, kernel.claims, **arguments)
+            assert refusal.value.http_status == 403
+
+
+async def test_the_api_cannot_claim_and_a_pod_cannot_start(kernel_api: Kernel, kernel_pod: Kernel) -> None:
+    from uuid import uuid4
+
+    with pytest.raises(Forbidden):
+        await kernel_api.next_task(uuid4(), ["echo"], 60)
+    with pytest.raises(Forbidden):
+        await kernel_pod.as_tenant("acme", "pod:x").enqueue_tasks([])
+    assert await kernel_pod.next_task(uuid4(), ["echo"], 60) is None
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_programs_cannot_move_the_clock(owner: psycopg.Connection, role: str) -> None:
+    for statement in ("select kernel.set_clock('1 hour')", "select setval('kernel.clock_offset_ms', 1)"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), owner.transaction():
+            owner.execute(f"set local role {role}")  # type: ignore[arg-type]
+            owner.execute(statement)  # type: ignore[arg-type]
+
+
+def test_the_clock_moves_every_time_of_the_database(owner: psycopg.Connection) -> None:
+    for hours in (5, -5, 0):
+        (moved,) = owner.execute("select kernel.set_clock(make_interval(hours => %s))", [hours]).fetchone() or ()
+        (now, real) = owner.execute("select kernel.now(), clock_timestamp()").fetchone() or ()
+        assert moved <= now
+        assert abs((now - real).total_seconds() - hours * 3600) < 5
