@@ -1460,7 +1460,10 @@ begin
     drop policy if exists everybody on public.agent_orch;
     create policy everybody on public.agent_orch for select to authenticated, fleet_api, fleet_pod using (true);
     grant select on public.agent_orch to authenticated, fleet_api, fleet_pod;
-    revoke all on public.incidents, public.instance_overview, public.model_spend from public, anon;
+    revoke all on public.incidents, public.instance_overview, public.model_spend
+        from public, anon, authenticated, fleet_api, fleet_pod;
+    revoke all on sequence public.events_event_id_seq, public.journal_call_id_seq, public.notifications_notify_id_seq
+        from public, anon, authenticated, fleet_api, fleet_pod;
     grant select on public.incidents, public.instance_overview, public.model_spend to authenticated, fleet_api;
     revoke all on schema kernel from public;
     grant usage on schema kernel to authenticated, fleet_api, fleet_pod;

@@ -21,6 +21,7 @@ from agent_pod.pod import Pod
 from agent_pod.prices import Prices
 from agent_pod.registry import read_orchestrators
 from agent_pod.runner import Limits
+from agent_pod.runner_user import choose_runner_user
 from agent_pod.runners import Runners
 from agent_pod.servers import LoopServer
 from agent_pod.settings import PodSettings
@@ -44,7 +45,8 @@ async def serve(settings: PodSettings) -> None:
     kernel = Kernel(connection)
     recorder = CallRecorder(kernel, Prices.read(settings.fleet_model_prices), metrics)
     embedder = Embedder(settings.openai_base_url, api_key, settings.fleet_embedding_model)
-    limits = Limits(settings.fleet_output_mb << 20, settings.fleet_runner_processes, settings.fleet_runner_user)
+    user = await choose_runner_user(settings.fleet_runner_user)
+    limits = Limits(settings.fleet_output_mb << 20, settings.fleet_runner_processes, user)
     runners = Runners(declarations, limits, settings.fleet_warm_runners)
     keeper = Keeper(database_url, pod_id, settings.fleet_lease_seconds)
 

@@ -22,7 +22,9 @@ class PodSettings(Settings):
         60.0, ge=0, le=86_400, description="how long a stopping pod lets its task finish before handing it back"
     )
     fleet_warm_runners: int = Field(4, ge=1, le=64, description="idle child processes kept for the next task")
-    fleet_runner_user: str | None = Field(None, description="system user of child processes, for a pod that is root")
+    fleet_runner_user: str | None = Field(
+        None, description="system user of child processes, for a pod that is root; none: nobody where that can be"
+    )
     fleet_output_mb: int = Field(64, ge=1, le=4096, description="most that a child may print in one task")
     fleet_runner_processes: int = Field(256, ge=1, le=10_000, description="most processes of one orchestrator")
     fleet_model_prices: Path = Field(

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import threading
 from pathlib import Path
@@ -65,10 +64,7 @@ def pod() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("httpx", "httpx2", "mcp", "spiff"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    settings = read_settings(PodSettings)
-    if os.geteuid() == 0 and settings.fleet_runner_user is None:
-        logging.getLogger(__name__).warning("orchestrators run as root; set FLEET_RUNNER_USER to an ordinary user")
-    asyncio.run(serve(settings))
+    asyncio.run(serve(read_settings(PodSettings)))
 
 
 def migrate_database() -> None:

@@ -1,5 +1,6 @@
 """Pods that die, freeze or block: tasks go on elsewhere, and the late writes of a lost pod are refused."""
 
+import getpass
 import os
 import signal
 import time
@@ -23,6 +24,7 @@ def fleet_of_two(tmp_path: Path) -> Iterator[LiveFleet]:
         **os.environ,
         "FLEET_ORCHESTRATORS": str(ORCHESTRATORS),
         "FLEET_LEASE_SECONDS": str(LEASE_SECONDS),
+        "FLEET_RUNNER_USER": getpass.getuser(),  # it writes into the test's own folder
     }
     with FleetTree(tmp_path, 0, 2, environment) as tree:
         live = LiveFleet(tree)

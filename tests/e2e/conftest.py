@@ -1,5 +1,6 @@
 """A whole fleet as one process tree, for the tests of this folder."""
 
+import getpass
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,12 @@ ORCHESTRATORS = Path(__file__).resolve().parents[1] / "orchestrators"
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveFleet]:
     """Two pods that serve echo and naughty, and the process definition one_step deployed."""
-    environment = {**os.environ, "FLEET_ORCHESTRATORS": str(ORCHESTRATORS), "FLEET_LEASE_SECONDS": "3"}
+    environment = {
+        **os.environ,
+        "FLEET_ORCHESTRATORS": str(ORCHESTRATORS),
+        "FLEET_LEASE_SECONDS": "3",
+        "FLEET_RUNNER_USER": getpass.getuser(),
+    }
     with FleetTree(tmp_path_factory.mktemp("fleet"), 0, 2, environment) as tree:
         live = LiveFleet(tree)
         live.deploy(one_step("naughty"))

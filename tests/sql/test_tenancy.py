@@ -65,7 +65,9 @@ def test_every_table_has_row_level_security_forced_and_a_policy(rows: Rows) -> N
                exists (select from pg_policy p where p.polrelid = c.oid) as has_policy
         from pg_class c where c.relkind in ('r', 'p') and c.relnamespace in ('public'::regnamespace, 'kernel'::regnamespace)
         """)
-    unguarded = [t["relname"] for t in tables if not all((t["relrowsecurity"], t["relforcerowsecurity"], t["has_policy"]))]
+    unguarded = [
+        t["relname"] for t in tables if not all((t["relrowsecurity"], t["relforcerowsecurity"], t["has_policy"]))
+    ]
     assert unguarded == []
     assert {table["relname"] for table in tables} == TENANT_TABLES | HIDDEN_TABLES | SHARED_TABLES
 
@@ -139,7 +141,9 @@ async def test_every_reading_method_shows_the_tenant_of_the_claims(kernel_api: K
     (mine,), (theirs,) = await acme.find_instances(), await globex.find_instances()
     assert mine.id != theirs.id
     assert await acme.get_instance(theirs.id) is None
-    assert await acme.find_tasks(theirs.id) == await acme.find_events(theirs.id) == await acme.find_calls(theirs.id) == []
+    assert (
+        await acme.find_tasks(theirs.id) == await acme.find_events(theirs.id) == await acme.find_calls(theirs.id) == []
+    )
     assert len(await globex.find_tasks(theirs.id)) == 2
     assert (await acme.instance_cost(theirs.id)).model_calls == 0
     assert (await globex.instance_cost(theirs.id)).model_calls == 1

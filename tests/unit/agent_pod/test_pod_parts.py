@@ -1,5 +1,8 @@
 """The small parts of a pod: declarations, prices, log tails, answers, settings."""
 
+import getpass
+import os
+import pwd
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from agent_pod.answer import Done, Failed, read_answer
 from agent_pod.log_tail import LogTail
 from agent_pod.prices import Prices
 from agent_pod.registry import read_orchestrators
+from agent_pod.runner_user import choose_runner_user
 from agent_pod.settings import PodSettings
 from kernel.errors import SettingsInvalid
 from kernel.settings import read_settings
@@ -101,3 +105,16 @@ def test_settings_name_the_wrong_variable_and_never_its_value(monkeypatch: pytes
     with pytest.raises(SettingsInvalid, match=r"FLEET_LEASE_SECONDS: .*greater than or equal to 3") as refused:
         read_settings(PodSettings)
     assert "secret" not in str(refused.value)
+
+
+async def test_orchestrators_run_as_an_ordinary_user_where_that_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    me = getpass.getuser()
+    if os.geteuid() == 0:
+        assert await choose_runner_user("nobody") == "nobody"
+        assert await choose_runner_user(None) in ("nobody", None)
+        with pytest.raises(SettingsInvalid, match="FLEET_RUNNER_USER: there is no user 'mr-x' here"):
+            await choose_runner_user("mr-x")
+    monkeypatch.setattr(os, "geteuid", lambda: pwd.getpwnam(me).pw_uid or 65534)
+    assert await choose_runner_user(None) is None
+    with pytest.raises(SettingsInvalid, match="only root can become 'somebody-else'"):
+        await choose_runner_user("somebody-else")
