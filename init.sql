@@ -390,9 +390,9 @@ end $$;
 -- head. So tenants take turns however many tasks each has, and a claim reads the head of one index.
 --
 -- A transaction that stays open anywhere keeps every index entry of a finished task alive. Each session therefore
--- remembers, for each place where it looks, the rank below which it has seen nothing left (its floor) and starts there.
--- A lower rank can still come (committed late, handed back), so it looks again from the very head every two seconds,
--- and whenever it finds nothing, unless the last look from the head took long.
+-- remembers, for each place where it looks (a priority of a queue), the rank below which it has seen nothing left (its
+-- floor) and starts there. A lower rank can still come (committed late, handed back), so with every upkeep it looks
+-- again from the very head.
 
 create or replace function kernel.rank_of(p_time timestamptz) returns bigint
 language sql stable as $$
@@ -441,78 +441,73 @@ begin
     end if;
 end $$;
 
--- Finds and locks the next task of p_queues; null when there is none. It looks at one place after the other: each
--- priority, there each queue, beginning with the one whose turn it is, so that the queues of a pod take turns.
--- fleet.floors, valid for the queues in fleet.queues: when the session last looked from the head (ms), how long that
--- took (ms), whose turn it is, then the floor of each place.
-create or replace function kernel.lock_next(p_queues jsonb, p_now timestamptz) returns tid
+create or replace function kernel.place(p_look int, p_turn int, p_queues int) returns int
+language sql immutable as $$
+    select p_look / p_queues * p_queues + (p_look + p_turn) % p_queues
+$$;
+
+create or replace function kernel.floor_of(p_place int) returns bigint
+language sql stable as $$
+    select coalesce(nullif(current_setting('fleet.floor_' || p_place, true), '')::bigint, 0)
+$$;
+
+-- Finds and locks the next task of p_queues; null when there is none. It looks at each priority, there at each queue,
+-- beginning after the queue that was served last, so that the queues of a pod take turns.
+-- What the session remembers: fleet.queues, for which the rest is valid; fleet.turn; fleet.floor_PLACE.
+create or replace function kernel.lock_next(p_queues jsonb, p_from_head boolean, p_now timestamptz) returns tid
 language plpgsql volatile as $$
 declare
-    c_head constant int := 3;
-    v_ms bigint := extract(epoch from p_now) * 1000;
     v_queues int := jsonb_array_length(p_queues);
-    v_floors bigint[];
-    v_from_head boolean := true;
-    v_began timestamptz;
-    v_looked int;
-    v_place int;
+    v_from_head boolean := p_from_head;
+    v_turn int := 0;
+    v_looks int;
     v_rank bigint;
     v_found tid;
+    v_set text;
 begin
-    if current_setting('fleet.queues', true) = p_queues::text then
-        v_floors := current_setting('fleet.floors')::bigint[];
-        v_from_head := v_ms - v_floors[1] not between 0 and greatest(2000, 20 * v_floors[2]);
-    else
-        perform set_config('fleet.queues', p_queues::text, false);
-        v_floors := array[0, 0, 0];
-    end if;
-    loop
-        if v_from_head then
-            v_began := clock_timestamp();
-            v_floors := v_floors[1 : c_head] || array_fill(0::bigint, array[5 * v_queues]);
-        end if;
-        select i, p.place, c.ctid, c.fair_rank into v_looked, v_place, v_found, v_rank
-        from generate_series(0, 5 * v_queues - 1) i,
-            lateral (select i / v_queues * v_queues + (i + v_floors[3]) % v_queues) p(place),
-            lateral (select t.ctid, t.fair_rank from public.todolist t
-                     where t.status = 'PENDING' and t.available_at is null
-                       and t.agent_orch = p_queues ->> (p.place % v_queues)::int
-                       and t.priority = 5 - p.place / v_queues and t.fair_rank >= v_floors[c_head + 1 + p.place]
-                     order by t.fair_rank, t.task_id limit 1
-                     for no key update skip locked) c
-        limit 1;
-        exit when v_found is not null or v_from_head or v_ms - v_floors[1] < 20 * v_floors[2];
+    if current_setting('fleet.queues', true) is distinct from p_queues::text then
+        v_set := set_config('fleet.queues', p_queues::text, false);
         v_from_head := true;
-    end loop;
+    elsif v_queues > 1 then
+        v_turn := coalesce(nullif(current_setting('fleet.turn', true), ''), '0');
+    end if;
+    select i, c.ctid, c.fair_rank into v_looks, v_found, v_rank
+    from generate_series(0, 5 * v_queues - 1) i,
+        lateral (select t.ctid, t.fair_rank from public.todolist t
+                 where t.status = 'PENDING' and t.available_at is null
+                   and t.agent_orch = p_queues ->> ((i + v_turn) % v_queues) and t.priority = 5 - i / v_queues
+                   and t.fair_rank >= case when v_from_head then 0
+                                           else kernel.floor_of(kernel.place(i, v_turn, v_queues)) end
+                 order by t.fair_rank, t.task_id limit 1
+                 for no key update skip locked) c
+    limit 1;
     if v_from_head then
-        for i in 0 .. coalesce(v_looked, 5 * v_queues) - 1 loop
-            v_floors[c_head + 1 + i / v_queues * v_queues + (i + v_floors[3]) % v_queues]
-                := kernel.rank_of(p_now - interval '50 ms');
+        for i in 0 .. coalesce(v_looks, 5 * v_queues) - 1 loop
+            v_set := set_config('fleet.floor_' || kernel.place(i, v_turn, v_queues),
+                                kernel.rank_of(p_now - interval '50 ms')::text, false);
         end loop;
-        v_floors[1] := v_ms;
-        v_floors[2] := extract(epoch from clock_timestamp() - v_began) * 1000;
     end if;
     if v_found is not null then
-        v_floors[c_head + 1 + v_place] := v_rank;
-        v_floors[3] := (v_place + 1) % v_queues;
+        v_set := set_config('fleet.floor_' || kernel.place(v_looks, v_turn, v_queues), v_rank::text, false);
     end if;
-    perform set_config('fleet.floors', v_floors::text, false);
+    if v_found is not null and v_queues > 1 then
+        v_set := set_config('fleet.turn', ((v_looks + v_turn + 1) % v_queues)::text, false);
+    end if;
     return v_found;
 end $$;
 
--- Upkeep in the claim path of every pod, each second and whenever the pod finds nothing: retries whose time has come,
--- and leases that ran out. Returns how many tasks are in the queue again.
+-- Upkeep in the claim path of every pod: retries whose time has come, and leases that ran out.
 -- Fencing tokens only grow, so below the lowest one still running there is nothing to find; 1000 covers claims that
 -- are not committed yet, and once a minute it looks from the first on.
-create or replace function kernel.sweep(p_now timestamptz) returns int
+create or replace function kernel.sweep(p_now timestamptz) returns void
 language plpgsql volatile set search_path = '' as $$
 declare
-    v_ms bigint := extract(epoch from clock_timestamp()) * 1000;
-    v_floor bigint := coalesce(nullif(current_setting('fleet.sweep_floor', true), '')::bigint, 0);
-    v_again int := 0;
+    v_ms bigint := date_part('epoch', clock_timestamp()) * 1000;
+    v_floor bigint := coalesce(nullif(current_setting('fleet.sweep_floor', true), ''), '0');
+    v_all_ms bigint := coalesce(nullif(current_setting('fleet.swept_all_ms', true), ''), '0');
     v_task public.todolist;
 begin
-    if v_ms - coalesce(nullif(current_setting('fleet.swept_all_ms', true), '')::bigint, 0) not between 0 and 60000 then
+    if v_ms - v_all_ms not between 0 and 60000 then
         v_floor := 0;
         perform set_config('fleet.swept_all_ms', v_ms::text, false);
     end if;
@@ -524,7 +519,6 @@ begin
         update public.todolist t set available_at = null,
             fair_rank = kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now)
         where t.tenant_id = v_task.tenant_id and t.task_id = v_task.task_id;
-        v_again := v_again + 1;
     end loop;
     for v_task in
         select t.* from public.todolist t
@@ -532,14 +526,28 @@ begin
         order by t.fencing_token limit 20 for no key update skip locked
     loop
         perform kernel.reclaim(v_task, p_now);
-        v_again := v_again + 1;
     end loop;
     perform set_config('fleet.sweep_floor', greatest(0, coalesce(
         (select t.fencing_token from public.todolist t
          where t.status = 'IN_PROGRESS' and t.fencing_token >= v_floor order by t.fencing_token limit 1),
         (select last_value from kernel.fencing_token)) - 1000)::text, false);
-    perform set_config('fleet.swept_ms', v_ms::text, false);
-    return v_again;
+end $$;
+
+-- Upkeep is due each second, but never takes more than a twentieth of the time: under a long-open transaction it slows
+-- down. A pod that finds nothing does it at once where that leaves it room.
+create or replace function kernel.upkeep_is_due(p_ms bigint, p_distance_ms int) returns boolean
+language sql stable as $$
+    select p_ms - coalesce(nullif(current_setting('fleet.upkeep_ms', true), '')::bigint, 0) not between 0 and
+        greatest(p_distance_ms, coalesce(nullif(current_setting('fleet.upkeep_rest', true), '')::bigint, 0)) - 1
+$$;
+
+create or replace function kernel.upkeep_done(p_began_ms bigint) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_ms bigint := date_part('epoch', clock_timestamp()) * 1000;
+begin
+    perform set_config('fleet.upkeep_ms', v_ms::text, false),
+            set_config('fleet.upkeep_rest', (20 * (v_ms - p_began_ms))::text, false);
 end $$;
 
 -- A lease ran out: the attempt counts. The instance is locked before the task's end is written (everybody locks the
@@ -892,9 +900,9 @@ set enable_sort = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_now timestamptz := kernel.now();
     v_actor text := 'pod:' || p_pod_id;
+    v_ms bigint := date_part('epoch', clock_timestamp()) * 1000;
     v_ended boolean;
-    v_swept_ms bigint;
-    v_swept boolean := false;
+    v_upkeep boolean;
     v_found tid;
 begin
     if p_done is not null then
@@ -903,15 +911,18 @@ begin
     if p_queues = '[]' then
         return;
     end if;
-    v_swept_ms := coalesce(nullif(current_setting('fleet.swept_ms', true), ''), '0');
-    if extract(epoch from clock_timestamp()) * 1000 - v_swept_ms not between 0 and 1000 then
-        perform kernel.sweep(v_now);
-        v_swept := true;
-    end if;
-    v_found := kernel.lock_next(p_queues, v_now);
-    if v_found is null and not v_swept and kernel.sweep(v_now) > 0 then
-        v_found := kernel.lock_next(p_queues, v_now);
-    end if;
+    v_upkeep := kernel.upkeep_is_due(v_ms, 1000);
+    loop
+        if v_upkeep then
+            perform kernel.sweep(v_now);
+        end if;
+        v_found := kernel.lock_next(p_queues, v_upkeep, v_now);
+        if v_upkeep then
+            perform kernel.upkeep_done(v_ms);
+        end if;
+        exit when v_found is not null or v_upkeep or not kernel.upkeep_is_due(v_ms, 0);
+        v_upkeep := true;
+    end loop;
     if v_found is null then
         return;
     end if;

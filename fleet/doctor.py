@@ -1,6 +1,7 @@
 """`fleet doctor`: looks at what a fleet needs, and says what to do where something is missing."""
 
 import asyncio
+import getpass
 import os
 import platform
 import sys
@@ -13,6 +14,7 @@ import psycopg
 import typer
 
 from agent_pod.registry import read_orchestrators
+from agent_pod.runner_user import choose_runner_user
 from agent_pod.settings import PodSettings
 from fleet.connection import DEFAULT_DATA, read_connection
 from fleet.console import out
@@ -57,8 +59,9 @@ def doctor(data: Annotated[Path, typer.Option(help="Folder of a running fleet.")
 def _machine(_: Settings) -> str:
     if sys.platform != "linux":
         raise SettingsInvalid(f"pods run on Linux; this is {sys.platform}. Use a container or a virtual machine.")
-    root = ", as root: set FLEET_RUNNER_USER so that orchestrators are not" if os.geteuid() == 0 else ""
-    return f"Python {platform.python_version()} on {platform.system()} {platform.machine()}{root}"
+    user = asyncio.run(choose_runner_user(os.environ.get("FLEET_RUNNER_USER"))) or getpass.getuser()
+    python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    return f"{python}; orchestrators run as user {user}"
 
 
 def _database(settings: Settings) -> str:

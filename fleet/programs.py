@@ -62,7 +62,7 @@ def pod() -> None:
     from agent_pod.main import serve  # noqa: PLC0415
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("httpx", "httpx2", "mcp", "spiff"):
+    for chatty in ("httpx", "httpx2", "mcp", "spiff", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     asyncio.run(serve(read_settings(PodSettings)))
 
