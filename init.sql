@@ -533,21 +533,24 @@ begin
         (select last_value from kernel.fencing_token)) - 1000)::text, false);
 end $$;
 
--- Upkeep is due each second, but never takes more than a twentieth of the time: under a long-open transaction it slows
--- down. A pod that finds nothing does it at once where that leaves it room.
+-- Upkeep is due each second, and for a pod that finds nothing at once; but the more entries it had to read, the longer
+-- it rests (a quarter of a million a second), so that it stays cheap while a transaction keeps dead ones alive.
 create or replace function kernel.upkeep_is_due(p_ms bigint, p_distance_ms int) returns boolean
 language sql stable as $$
     select p_ms - coalesce(nullif(current_setting('fleet.upkeep_ms', true), '')::bigint, 0) not between 0 and
         greatest(p_distance_ms, coalesce(nullif(current_setting('fleet.upkeep_rest', true), '')::bigint, 0)) - 1
 $$;
 
-create or replace function kernel.upkeep_done(p_began_ms bigint) returns void
+create or replace function kernel.queue_entries_read() returns bigint
+language sql volatile as $$
+    select coalesce(pg_stat_get_xact_tuples_returned(to_regclass('public.todolist_queue')), 0)
+$$;
+
+create or replace function kernel.upkeep_done(p_ms bigint, p_entries bigint) returns void
 language plpgsql volatile set search_path = '' as $$
-declare
-    v_ms bigint := date_part('epoch', clock_timestamp()) * 1000;
 begin
-    perform set_config('fleet.upkeep_ms', v_ms::text, false),
-            set_config('fleet.upkeep_rest', (20 * (v_ms - p_began_ms))::text, false);
+    perform set_config('fleet.upkeep_ms', p_ms::text, false),
+            set_config('fleet.upkeep_rest', (p_entries / 250)::text, false);
 end $$;
 
 -- A lease ran out: the attempt counts. The instance is locked before the task's end is written (everybody locks the
@@ -903,6 +906,7 @@ declare
     v_ms bigint := date_part('epoch', clock_timestamp()) * 1000;
     v_ended boolean;
     v_upkeep boolean;
+    v_entries bigint;
     v_found tid;
 begin
     if p_done is not null then
@@ -914,11 +918,12 @@ begin
     v_upkeep := kernel.upkeep_is_due(v_ms, 1000);
     loop
         if v_upkeep then
+            v_entries := kernel.queue_entries_read();
             perform kernel.sweep(v_now);
         end if;
         v_found := kernel.lock_next(p_queues, v_upkeep, v_now);
         if v_upkeep then
-            perform kernel.upkeep_done(v_ms);
+            perform kernel.upkeep_done(v_ms, kernel.queue_entries_read() - v_entries);
         end if;
         exit when v_found is not null or v_upkeep or not kernel.upkeep_is_due(v_ms, 0);
         v_upkeep := true;

@@ -5,23 +5,20 @@ set for the transaction of the call, as PostgREST does, so that row-level securi
 """
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
-from functools import lru_cache
-from typing import Any, LiteralString, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import DictRow, dict_row
-from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from kernel.errors import DatabaseUnavailable, from_database
+from kernel.function_connection import FunctionConnection, Row
+from kernel.patient_connection import PatientConnection
 
-Row = dict[str, Any]
+__all__ = ["PostgresConnection", "PostgresPool", "Row", "Transport", "connect_options"]
 _T = TypeVar("_T")
-_SET_CLAIMS = "select set_config('request.jwt.claims', %s, true)"
 _STATEMENT_TIMEOUT_MS = 60_000
 
 
@@ -42,14 +39,14 @@ class PostgresConnection:
     def __init__(self, database_url: str, role: str | None = None):
         self._url = database_url
         self._role = role
-        self._connection: psycopg.AsyncConnection[DictRow] | None = None
+        self._connection: FunctionConnection | None = None
         self._turn = asyncio.Lock()
 
     async def call(self, function: str, claims: Row | None, **args: Any) -> list[Row]:
         """See Transport."""
         async with self._turn:
             connection = await self._open()
-            return await _call(connection, function, claims, args)
+            return await connection.call_function(function, claims, args)
 
     async def listen(self, channel: str) -> None:
         """Subscribe this connection to `channel`; after a DatabaseUnavailable it must be subscribed again."""
@@ -75,12 +72,9 @@ class PostgresConnection:
             await self._connection.close()
             self._connection = None
 
-    async def _open(self) -> psycopg.AsyncConnection[DictRow]:
+    async def _open(self) -> FunctionConnection:
         if self._connection is None or self._connection.closed or self._connection.broken:
-            connecting = psycopg.AsyncConnection[DictRow].connect(
-                self._url, **connect_options(self._role), row_factory=dict_row
-            )
-            self._connection = await _guard(connecting)
+            self._connection = await _guard(PatientConnection.connect(self._url, **connect_options(self._role)))
         return self._connection
 
 
@@ -90,7 +84,8 @@ class PostgresPool:
     def __init__(self, database_url: str, role: str | None = None, size: int = 8):
         self._pool = AsyncConnectionPool(
             database_url,
-            kwargs={**connect_options(role), "row_factory": dict_row},
+            connection_class=FunctionConnection,
+            kwargs=connect_options(role),
             min_size=1,
             max_size=size,
             timeout=10,
@@ -108,25 +103,29 @@ class PostgresPool:
     async def call(self, function: str, claims: Row | None, **args: Any) -> list[Row]:
         """See Transport. Waits at most 10 s for a free connection, then raises DatabaseUnavailable."""
         async with self._take() as connection:
-            return await _call(connection, function, claims, args)
+            return await connection.call_function(function, claims, args)
 
     @asynccontextmanager
-    async def _take(self) -> AsyncGenerator[psycopg.AsyncConnection[DictRow]]:
+    async def _take(self) -> AsyncGenerator[FunctionConnection]:
         try:
             connection = await self._pool.getconn()
         except (PoolTimeout, PoolClosed):
             raise DatabaseUnavailable("the database gave no connection within 10 s") from None
         try:
-            yield cast("psycopg.AsyncConnection[DictRow]", connection)
+            yield connection
         finally:
             await self._pool.putconn(connection)
 
 
 def connect_options(role: str | None) -> dict[str, Any]:
     """Keyword arguments for psycopg's connect: autocommit, time-outs, and the role to take on (None: stay)."""
-    settings = {"statement_timeout": _STATEMENT_TIMEOUT_MS, "idle_in_transaction_session_timeout": 60_000}
+    settings: dict[str, object] = {
+        "statement_timeout": _STATEMENT_TIMEOUT_MS,
+        "idle_in_transaction_session_timeout": 60_000,
+        "datestyle": "ISO",
+    }
     if role:
-        settings["role"] = role  # type: ignore[assignment]
+        settings["role"] = role
     return {
         "autocommit": True,
         "connect_timeout": 10,
@@ -138,23 +137,6 @@ def connect_options(role: str | None) -> dict[str, Any]:
     }
 
 
-async def _call(
-    connection: psycopg.AsyncConnection[DictRow], function: str, claims: Row | None, args: Row
-) -> list[Row]:
-    query = _query(function, tuple(args))
-    values = {name: Jsonb(value) if isinstance(value, dict | list) else value for name, value in args.items()}
-    try:
-        if claims is None:
-            cursor = await connection.execute(query, values)
-            return await cursor.fetchall()
-        async with connection.pipeline(), connection.transaction(), connection.cursor() as cursor:
-            await connection.execute(_SET_CLAIMS, [json.dumps(claims)])
-            await cursor.execute(query, values)
-            return await cursor.fetchall()
-    except psycopg.Error as error:
-        raise from_database(error) from None
-
-
 async def _guard(awaitable: Awaitable[_T]) -> _T:
     try:
         return await awaitable
@@ -162,12 +144,3 @@ async def _guard(awaitable: Awaitable[_T]) -> _T:
         if isinstance(error, OSError):
             raise DatabaseUnavailable(f"the database connection failed: {error}") from None
         raise from_database(error) from None
-
-
-@lru_cache(maxsize=256)
-def _query(function: str, names: tuple[str, ...]) -> LiteralString:
-    for word in (function, *names):
-        if not word.isidentifier():
-            raise ValueError(f"not an SQL name: {word!r}")
-    arguments = ", ".join(f"p_{name} => %({name})s" for name in names)
-    return cast("LiteralString", f"select * from public.{function}({arguments})")  # noqa: S608  # checked above

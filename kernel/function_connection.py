@@ -1,0 +1,161 @@
+"""A connection that calls functions of init.sql at the level of libpq: one round trip, no cursor.
+
+A call costs a fifth of what it costs through a cursor: the statement of each function is prepared once, and its values
+travel as text. Everything else about the connection is psycopg's.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg import generators, pq
+from psycopg.errors import error_from_result
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from kernel.errors import InvalidInput, from_database
+
+Row = dict[str, Any]
+_Loader = Callable[[bytes], Any]
+_LOST_STATEMENT = ("26000", "42P05")  # what a transaction pooler answers: the statement is on another server connection
+
+
+@dataclass
+class _Statement:
+    name: bytes
+    text: bytes
+    columns: list[tuple[str, _Loader]] = field(default_factory=list[tuple[str, _Loader]])
+
+
+class FunctionConnection(psycopg.AsyncConnection[Any]):
+    """Adds `call_function` to psycopg's connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._statements: dict[tuple[str, tuple[str, ...], bool], _Statement] = {}
+        self._keeps_statements = True
+
+    async def call_function(self, function: str, claims: Row | None, args: Row) -> list[Row]:
+        """Call `function` with arguments `p_<name>` on behalf of `claims`; see kernel.postgres.Transport.
+
+        Cancelling it cancels the query in the server and leaves the connection usable or closed.
+        """
+        values = [_encode(name, value) for name, value in args.items()]
+        if claims is not None:
+            values.insert(0, to_json(claims))
+        try:
+            async with self.lock:
+                return await self._call(_key(function, args, claims), values)
+        except psycopg.Error as error:
+            raise from_database(error) from None
+
+    async def _call(self, key: tuple[str, tuple[str, ...], bool], values: Sequence[bytes | None]) -> list[Row]:
+        statement = self._statements.get(key) or await self._prepare(key)
+        if self._keeps_statements:
+            self.pgconn.send_query_prepared(statement.name, values)
+        else:
+            self.pgconn.send_query_params(statement.text, values)
+        result = await self._answer()
+        if result.status == pq.ExecStatus.TUPLES_OK:
+            return _rows(result, statement)
+        error = error_from_result(result)
+        if error.sqlstate in _LOST_STATEMENT and self._keeps_statements:
+            self._keeps_statements = False
+            return await self._call(key, values)
+        raise error
+
+    async def _prepare(self, key: tuple[str, tuple[str, ...], bool]) -> _Statement:
+        statement = _Statement(f"fleet_{len(self._statements)}".encode(), _text(*key))
+        if self._keeps_statements:
+            self.pgconn.send_prepare(statement.name, statement.text)
+            result = await self._answer()
+            if result.status != pq.ExecStatus.COMMAND_OK:
+                raise error_from_result(result)
+        self._statements[key] = statement
+        return statement
+
+    async def _answer(self) -> pq.abc.PGresult:
+        return (await self.wait(generators.execute(self.pgconn)))[0]
+
+
+def _key(function: str, args: Row, claims: Row | None) -> tuple[str, tuple[str, ...], bool]:
+    return function, tuple(args), claims is not None
+
+
+def _text(function: str, names: tuple[str, ...], with_claims: bool) -> bytes:
+    """The statement. The claims are set for its transaction before the function runs: the outer side of a left join is
+    read first. Where the function returns no row, that join gives one whose column `present` is null.
+    """
+    for word in (function, *names):
+        if not word.isidentifier():
+            raise ValueError(f"not an SQL name: {word!r}")
+    first = 2 if with_claims else 1
+    arguments = ", ".join(f"p_{name} => ${number}" for number, name in enumerate(names, first))
+    called = f"(select true as present, f.* from public.{function}({arguments}) f) r"  # noqa: S608  # checked above
+    if not with_claims:
+        return f"select r.* from {called}".encode()  # noqa: S608
+    claims = "pg_catalog.set_config('request.jwt.claims', $1, true)"
+    return f"select r.* from {claims} left join lateral {called} on true".encode()  # noqa: S608
+
+
+def _encode(name: str, value: Any) -> bytes | None:
+    if value is None:
+        return None
+    try:
+        text = to_json(value) if isinstance(value, dict | list) else str(value).encode()
+    except (PydanticSerializationError, UnicodeEncodeError) as error:
+        raise InvalidInput(f"{name} cannot be written: {error}", name) from None
+    if b"\0" in text:
+        raise InvalidInput(f"{name} holds a NUL character, which the database cannot store", name)
+    return text
+
+
+def _rows(result: pq.abc.PGresult, statement: _Statement) -> list[Row]:
+    if not statement.columns:
+        statement.columns = [_column(result, number) for number in range(1, result.nfields)]
+    rows: list[Row] = []
+    for number in range(result.ntuples):
+        if result.get_value(number, 0) is None:
+            continue
+        row: Row = {}
+        for position, (name, load) in enumerate(statement.columns, 1):
+            value = result.get_value(number, position)
+            row[name] = None if value is None else load(value)
+        rows.append(row)
+    return rows
+
+
+def _column(result: pq.abc.PGresult, number: int) -> tuple[str, _Loader]:
+    return (result.fname(number) or b"").decode(), _LOADERS.get(result.ftype(number), bytes.decode)
+
+
+def _load_json(value: bytes) -> Any:
+    try:
+        return from_json(value)
+    except ValueError:  # nested deeper than the fast parser goes
+        return json.loads(value)
+
+
+def _load_time(value: bytes) -> datetime:
+    return datetime.fromisoformat(value.decode())
+
+
+def _load_decimal(value: bytes) -> Decimal:
+    return Decimal(value.decode())
+
+
+_LOADERS: dict[int, _Loader] = {
+    16: b"t".__eq__,
+    20: int,
+    21: int,
+    23: int,
+    114: _load_json,
+    3802: _load_json,
+    700: float,
+    701: float,
+    1700: _load_decimal,
+    1184: _load_time,
+}  # by the type's OID in pg_type; every other type (text, uuid, enums) stays text, as PostgREST gives it
