@@ -1051,7 +1051,7 @@ $$;
 -- Adds a version; the same BPMN as the newest version's gives that version again.
 create or replace function public.deploy_definition(p_id text, p_name text, p_bpmn text, p_spec jsonb,
                                                     p_orchestrators jsonb)
-returns table (id text, version int, name text, created_at timestamptz, is_new boolean)
+returns table (id text, version int, name text, deployed_by text, created_at timestamptz, is_new boolean)
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
 declare
@@ -1071,14 +1071,15 @@ begin
     select d.* into v_newest from public.process_def d where d.tenant_id = v_tenant and d.id = p_id
     order by d.version desc limit 1;
     if v_newest.bpmn_sha256 = v_sha then
-        return query select v_newest.id, v_newest.version, v_newest.name, v_newest.created_at, false;
+        return query select v_newest.id, v_newest.version, v_newest.name, v_newest.deployed_by, v_newest.created_at, false;
         return;
     end if;
     return query
     insert into public.process_def (tenant_id, id, version, name, bpmn, spec, bpmn_sha256, deployed_by, created_at)
     values (v_tenant, p_id, coalesce(v_newest.version, 0) + 1, p_name, p_bpmn, p_spec, v_sha, kernel.actor(),
             kernel.now())
-    returning process_def.id, process_def.version, process_def.name, process_def.created_at, true;
+    returning process_def.id, process_def.version, process_def.name, process_def.deployed_by,
+              process_def.created_at, true;
     perform kernel.record_event(v_tenant, null, null, 'DEFINITION_DEPLOYED', kernel.actor(), p_name, jsonb_build_object(
         'process_definition_id', p_id, 'version', coalesce(v_newest.version, 0) + 1), kernel.now());
 end $$;

@@ -45,18 +45,20 @@ class Execution:
 
     async def run(self, task: ClaimedTask) -> Answer:
         """Run the orchestrator of `task` and check its answer. Never raises for what user space does."""
-        self._stop = asyncio.get_running_loop().create_future()
-        self._keeper.hold(task, self.stop)
+        if task.agent_id is not None and task.agent is None:
+            return Failed(f"agent {task.agent_id!r} is not known: PUT /agents/{task.agent_id}", retryable=False)
+        stop = self._stop = asyncio.get_running_loop().create_future()
+        self._keeper.hold(task, lambda why: _end(stop, why))
         work = self._desk.open(task)
         try:
-            return _checked(task, await self._ask(work, self._stop))
+            return _checked(task, await self._ask(work, stop))
         finally:
             self._desk.clear()
 
     def stop(self, why: str) -> None:
-        """End the run at hand: cancelled, lost or draining. Nothing happens where none is at hand."""
-        if self._stop is not None and not self._stop.done():
-            self._stop.set_result(why)
+        """End the run at hand because the pod is "draining". Nothing happens where none is at hand."""
+        if self._stop is not None:
+            _end(self._stop, why)
 
     async def outcome(self, task: ClaimedTask, answer: Answer) -> Json | None:
         """What to tell the database about `task` (`p_done` of next_task in init.sql)."""
@@ -87,6 +89,11 @@ class Execution:
         finally:
             with contextlib.suppress(OSError):
                 await (self._runners.give_back(task, runner) if keep else runner.close())
+
+
+def _end(stop: "asyncio.Future[str]", why: str) -> None:
+    if not stop.done():
+        stop.set_result(why)
 
 
 def _message(work: Work, endpoints: Endpoints) -> dict[str, Any]:

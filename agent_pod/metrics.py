@@ -14,7 +14,11 @@ class PodMetrics:
         self.registry = CollectorRegistry()
         r = self.registry
         self.task_wait_seconds = Histogram(
-            "task_wait_seconds", "Time from creation of a task to its claim.", ["queue"], buckets=_SECONDS, registry=r
+            "task_wait_seconds",
+            "Time from creation of a task to its first claim.",
+            ["queue"],
+            buckets=_SECONDS,
+            registry=r,
         )
         self.task_run_seconds = Histogram(
             "task_run_seconds", "Time from claim to end of a run.", ["queue"], buckets=_SECONDS, registry=r

@@ -92,6 +92,7 @@ class Pod:
                 continue
             except LeaseLost:
                 self._metrics.lease_lost.inc()
+                self._keeper.release()
                 logger.warning("a finished task was refused: its lease was lost")
                 ended = None
                 continue
@@ -147,9 +148,9 @@ class Pod:
         else:
             name = "done" if isinstance(answer, Done) else "failed"
         self._metrics.task_outcomes.labels(task.agent_orch, name).inc()
-        self._metrics.task_wait_seconds.labels(task.agent_orch).observe(
-            (task.started_at - task.created_at).total_seconds()
-        )
+        if task.attempt == 1:
+            waited = (task.started_at - task.created_at).total_seconds()
+            self._metrics.task_wait_seconds.labels(task.agent_orch).observe(waited)
         self._metrics.task_run_seconds.labels(task.agent_orch).observe(
             max((datetime.now(UTC) - task.started_at).total_seconds(), 0)
         )

@@ -6,14 +6,16 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
+_ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  # named here only to give others an address that leads somewhere
+
 
 class LoopServer:
-    """Serves `app` on host and port (0: any) within the running loop. Use as `async with`; then `url` is set."""
+    """Serves `app` on host and port (0: any) within the running loop. Use as `async with`; `url` is where it is."""
 
     def __init__(self, app: ASGIApp, host: str, port: int):
         self._socket = socket.create_server((host, port), backlog=128)
         host, port = self._socket.getsockname()[:2]
-        self.url = f"http://{host}:{port}"
+        self.url = f"http://{socket.gethostname() if host in _ANY_ADDRESS else host}:{port}"
         self._server = _NoSignals(
             uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
         )

@@ -14,15 +14,15 @@ _COULD_NOT_START = 3  # as uvicorn's own command exits
 
 
 def serve(settings: ApiSettings) -> None:
-    """Answer requests at `settings.host`:`settings.port` until SIGINT or SIGTERM; then end those that are running.
+    """Answer requests at the address of `settings` until SIGINT or SIGTERM; then end those that are running.
 
     Logs go to stderr as JSON lines. Raises SystemExit where it cannot start.
     """
     configure_logs()
     config = uvicorn.Config(
         create_app(settings),
-        host=settings.host,
-        port=settings.port,
+        host=settings.fleet_api_host,
+        port=settings.fleet_api_port,
         log_config=None,
         access_log=False,
         server_header=False,

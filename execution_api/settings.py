@@ -13,8 +13,8 @@ _SHORTEST_HS256_KEY = 32  # RFC 7518 section 3.2: a key of at least the size of 
 class ApiSettings(Settings):
     """From environment variables of the same names (upper case)."""
 
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8700, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    fleet_api_host: str = Field("127.0.0.1", description="address to listen on")
+    fleet_api_port: int = Field(8700, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     supabase_jwt_secret: Annotated[SecretStr, Field(min_length=_SHORTEST_HS256_KEY)] | None = Field(
         None, description="HS256 secret of Supabase Auth, at least 32 characters; without it only API keys are accepted"
     )

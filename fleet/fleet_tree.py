@@ -88,7 +88,9 @@ class FleetTree:
 
     def _start_api(self, env: dict[str, str]) -> str:
         port = self._port or _free_port()
-        child = self._add("api", [sys.executable, "-m", "fleet", "api", "--port", str(port)], env)
+        child = self._add(
+            "api", [sys.executable, "-m", "fleet", "api", "--host", "127.0.0.1", "--port", str(port)], env
+        )
         self._wait_until_answers(child, f"http://127.0.0.1:{port}/readyz")
         return f"http://127.0.0.1:{port}"
 

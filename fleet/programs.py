@@ -13,6 +13,7 @@ from agent_pod.settings import PodSettings
 from fleet.connection import DEFAULT_DATA, connection_path
 from fleet.console import err, out
 from fleet.fleet_tree import TENANT, FleetTree, check_data
+from fleet.secrecy import hide_from_other_processes
 from kernel.migrate import create_api_key, create_tenant, migrate
 from kernel.settings import Settings, read_settings
 
@@ -35,6 +36,7 @@ def up(
 ) -> None:
     """Run a whole fleet here: database, API and pods, until Ctrl-C. Prints `ready` when it takes work."""
     check_data(data)
+    hide_from_other_processes()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -53,7 +55,8 @@ def api(
     from execution_api.main import serve  # noqa: PLC0415  # each program pays only for its own imports
     from execution_api.settings import ApiSettings  # noqa: PLC0415
 
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    hide_from_other_processes()
+    given = {name: value for name, value in (("fleet_api_host", host), ("fleet_api_port", port)) if value is not None}
     serve(read_settings(ApiSettings, **given))
 
 
@@ -61,6 +64,7 @@ def pod() -> None:
     """Run an agent pod. Settings come from the environment; see docs/settings.md."""
     from agent_pod.main import serve  # noqa: PLC0415
 
+    hide_from_other_processes()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("httpx", "httpx2", "mcp", "spiff", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

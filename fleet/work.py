@@ -151,7 +151,9 @@ def _show(rows: list[dict[str, Any]], as_json: bool, columns: list[str], title: 
     if as_json:
         out.print_json(data=rows)
         return
-    table = Table(*columns, title=f"{len(rows)} {title}", title_justify="left")
+    table = Table(title=f"{len(rows)} {title}", title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*[_cell(row.get(column)) for column in columns])
     out.print(table)

@@ -45,7 +45,7 @@ class FunctionConnection(psycopg.AsyncConnection[Any]):
         """
         values = [_encode(name, value) for name, value in args.items()]
         if claims is not None:
-            values.insert(0, to_json(claims))
+            values.insert(0, _encode("claims", claims))
         try:
             async with self.lock:
                 return await self._call(_key(function, args, claims), values)

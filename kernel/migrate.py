@@ -29,9 +29,10 @@ def migrate(database_url: str) -> None:
         connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
         try:
             connection.execute(schema_text())  # type: ignore[arg-type]
-        except psycopg.errors.FeatureNotSupported as error:
+        except (psycopg.errors.FeatureNotSupported, psycopg.errors.InsufficientPrivilege) as error:
             raise SettingsInvalid(
-                f"the database cannot hold ProcessFleet: {error.diag.message_primary}. Install the pgvector extension."
+                f"the database cannot hold ProcessFleet: {error.diag.message_primary}. The database needs "
+                "the pgvector extension, and its owner the right to create schemas and roles."
             ) from None
 
 

@@ -112,7 +112,7 @@ class DefinitionSummary(Record):
     version: int
     name: str
     created_at: datetime
-    deployed_by: str | None = None
+    deployed_by: str
     is_new: bool | None = None
 
 

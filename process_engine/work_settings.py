@@ -17,6 +17,7 @@ AgentMode = Literal["none", "draft", "complete"]
 DEFAULT_ATTEMPTS = 3
 DEFAULT_PRIORITY = 3
 DEFAULT_TIMEOUT_SECONDS = 900
+MOST_ATTEMPTS, MOST_TIMEOUT_SECONDS = 100, 86_400  # as init.sql has them
 
 _ALLOWED = frozenset({"taskDefinition", "taskHeaders", "ioMapping", "assignmentDefinition", "formDefinition"})
 _OWN_HEADERS = frozenset(
@@ -80,7 +81,7 @@ def read_work_settings(element: Element, forms: Forms, problems: Problems) -> Wo
         candidate_groups=_assignment(task, "candidateGroups"),
         max_attempts=_attempts(task),
         priority=_number_header(task, "priority", DEFAULT_PRIORITY, lowest=1, highest=5),
-        timeout_seconds=_number_header(task, "timeoutSeconds", DEFAULT_TIMEOUT_SECONDS, lowest=1),
+        timeout_seconds=_number_header(task, "timeoutSeconds", DEFAULT_TIMEOUT_SECONDS, 1, MOST_TIMEOUT_SECONDS),
         headers={key: header.get("value", "") for key, header in task.headers.items() if key not in _OWN_HEADERS},
     )
 
@@ -128,22 +129,23 @@ def _attempts(task: Extensions) -> int:
     value = task.attribute("taskDefinition", "retries")
     if value is None:
         return DEFAULT_ATTEMPTS
-    return _number(task, f"retries {value!r}", value, task.parts["taskDefinition"], 1, None) or DEFAULT_ATTEMPTS
+    return (
+        _number(task, f"retries {value!r}", value, task.parts["taskDefinition"], 1, MOST_ATTEMPTS) or DEFAULT_ATTEMPTS
+    )
 
 
-def _number_header(task: Extensions, key: str, default: int, lowest: int, highest: int | None = None) -> int:
+def _number_header(task: Extensions, key: str, default: int, lowest: int, highest: int) -> int:
     value = task.header(key)
     if value is None:
         return default
     return _number(task, f"header {key} {value!r}", value, task.headers[key], lowest, highest) or default
 
 
-def _number(task: Extensions, what: str, value: str, at: Element, lowest: int, highest: int | None) -> int | None:
+def _number(task: Extensions, what: str, value: str, at: Element, lowest: int, highest: int) -> int | None:
     number = int(value) if re.fullmatch(r"[0-9]{1,9}", value.strip()) else -1
-    if number >= lowest and (highest is None or number <= highest):
+    if lowest <= number <= highest:
         return number
-    allowed = f"{lowest} or more" if highest is None else f"{lowest} to {highest}"
-    task.complain(f"has the {what}; it is a whole number, {allowed}", at=at)
+    task.complain(f"has the {what}; it is a whole number, {lowest} to {highest}", at=at)
     return None
 
 

@@ -48,7 +48,7 @@ async def upload_documents(
     embedder = services_of(request.scope).embedder
     model = services_of(request.scope).settings.fleet_embedding_model
     named = [(_source_of(file, source, len(files)), file) for file in files]
-    prepared = [(name, *await _prepare(name, await file.read(), embedder)) for name, file in named]
+    prepared = [(name, *await _prepare(file.filename or name, await file.read(), embedder)) for name, file in named]
     saved = [await _save(kernel, model, name, text, chunks) for name, text, chunks in prepared]
     return Items(items=saved)
 

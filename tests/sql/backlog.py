@@ -31,7 +31,9 @@ def next_task(connection: psycopg.Connection, done: dict[str, Any] | None = None
 
 def buffers_of_next_task(connection: psycopg.Connection) -> int:
     """The pages of tables and indexes that one claim touches; the claim is made."""
-    (answer,) = connection.execute(f"explain (analyze, buffers, format json) {NEXT_TASK}", _arguments(None)).fetchone() or ()
+    (answer,) = (
+        connection.execute(f"explain (analyze, buffers, format json) {NEXT_TASK}", _arguments(None)).fetchone() or ()
+    )
     plan = answer[0]["Plan"]
     assert plan["Actual Rows"] == 1, "the claim found nothing"
     return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
@@ -41,7 +43,9 @@ def full_scans(connection: psycopg.Connection) -> int:
     """How often todolist was read from end to end, by `connection` up to now or by others up to a while ago."""
     connection.execute("select pg_stat_force_next_flush()")
     connection.execute("select pg_stat_clear_snapshot()")
-    (scans,) = connection.execute("select seq_scan from pg_stat_user_tables where relname = 'todolist'").fetchone() or ()
+    (scans,) = (
+        connection.execute("select seq_scan from pg_stat_user_tables where relname = 'todolist'").fetchone() or ()
+    )
     return scans
 
 

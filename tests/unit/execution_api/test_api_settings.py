@@ -14,16 +14,20 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_only_the_database_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://db")
     settings = read_settings(ApiSettings)
-    assert (settings.host, settings.port, settings.supabase_jwt_audience) == ("127.0.0.1", 8700, "authenticated")
+    assert (settings.fleet_api_host, settings.fleet_api_port, settings.supabase_jwt_audience) == (
+        "127.0.0.1",
+        8700,
+        "authenticated",
+    )
     assert (settings.max_body_bytes, settings.database_pool_size) == (60 * 1024 * 1024, 8)
     assert settings.supabase_jwt_secret is None
 
 
 def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PORT", "0")
+    monkeypatch.setenv("FLEET_API_PORT", "0")
     monkeypatch.setenv("SUPABASE_JWT_SECRET", "s" * 32)
     settings = read_settings(ApiSettings, database_url="postgresql://db")
-    assert settings.port == 0
+    assert settings.fleet_api_port == 0
     assert settings.supabase_jwt_secret and settings.supabase_jwt_secret.get_secret_value() == "s" * 32
 
 
