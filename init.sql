@@ -1031,16 +1031,28 @@ begin
     insert into public.tenants (tenant_id, name, created_at) values (p_tenant_id, p_name, kernel.now())
     on conflict do nothing;
     return query select t.* from public.tenants t where t.tenant_id = p_tenant_id;
+exception when check_violation then
+    perform kernel.refuse('PT422', format('tenant_id "%s" is not a name of a tenant.', p_tenant_id), 'tenant_id',
+                          'Use at most 63 lower-case letters, digits, - and _, and begin with a letter or digit.');
 end $$;
 
 create or replace function public.create_api_key(p_tenant_id text, p_name text, p_key_hash text)
 returns table (key_id uuid)
-language sql volatile security definer set search_path = '' as $$
-    insert into public.api_key (tenant_id, key_id, name, key_hash, created_at)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+begin
+    return query
+    insert into public.api_key as k (tenant_id, key_id, name, key_hash, created_at)
     values (p_tenant_id, kernel.new_id(), p_name, p_key_hash, kernel.now())
-    on conflict (key_hash) do update set name = excluded.name
-    returning key_id
-$$;
+    on conflict (key_hash) do update set name = excluded.name where k.tenant_id = excluded.tenant_id
+    returning k.key_id;
+    if not found then
+        perform kernel.refuse('PT409', 'This key opens another tenant already.', 'api_key_taken', 'Use another key.');
+    end if;
+exception when foreign_key_violation then
+    perform kernel.refuse('PT404', format('There is no tenant "%s".', p_tenant_id), 'tenant_unknown',
+                          'Create the tenant first.');
+end $$;
 
 create or replace function public.authenticate_api_key(p_key_hash text)
 returns table (tenant_id text, key_id uuid, name text)

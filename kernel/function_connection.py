@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
 import psycopg
@@ -20,7 +21,8 @@ from kernel.errors import InvalidInput, from_database
 
 Row = dict[str, Any]
 _Loader = Callable[[bytes], Any]
-_LOST_STATEMENT = ("26000", "42P05")  # what a transaction pooler answers: the statement is on another server connection
+_LOST_STATEMENT = "26000"  # what a transaction pooler answers: the statement is on another server connection
+_PREPARED_BEFORE = "42P05"
 
 
 @dataclass
@@ -62,18 +64,23 @@ class FunctionConnection(psycopg.AsyncConnection[Any]):
         if result.status == pq.ExecStatus.TUPLES_OK:
             return _rows(result, statement)
         error = error_from_result(result)
-        if error.sqlstate in _LOST_STATEMENT and self._keeps_statements:
+        if error.sqlstate == _LOST_STATEMENT and self._keeps_statements:
             self._keeps_statements = False
             return await self._call(key, values)
         raise error
 
     async def _prepare(self, key: tuple[str, tuple[str, ...], bool]) -> _Statement:
-        statement = _Statement(f"fleet_{len(self._statements)}".encode(), _text(*key))
+        # Named by its text: a statement of that name that is there already, from a call that was cancelled or from
+        # another client of a transaction pooler, is this one.
+        text = _text(*key)
+        statement = _Statement(b"fleet_" + sha256(text).hexdigest()[:32].encode(), text)
         if self._keeps_statements:
             self.pgconn.send_prepare(statement.name, statement.text)
             result = await self._answer()
             if result.status != pq.ExecStatus.COMMAND_OK:
-                raise error_from_result(result)
+                error = error_from_result(result)
+                if error.sqlstate != _PREPARED_BEFORE:
+                    raise error
         self._statements[key] = statement
         return statement
 

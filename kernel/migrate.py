@@ -3,10 +3,11 @@
 import hashlib
 import secrets
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 
-from kernel.errors import DatabaseUnavailable, SettingsInvalid
+from kernel.errors import DatabaseUnavailable, SettingsInvalid, from_database
 
 _LOCK = 7_346_101  # one migration at a time; the number only has to be ours
 
@@ -37,27 +38,39 @@ def migrate(database_url: str) -> None:
 
 
 def create_tenant(database_url: str, tenant_id: str, name: str) -> None:
-    """Make a tenant where it does not exist. `tenant_id`: lower-case letters, digits, - and _."""
-    with _owner(database_url) as connection:
-        connection.execute("select * from public.create_tenant(%s, %s)", [tenant_id, name])
+    """Make a tenant where it does not exist. `tenant_id`: lower-case letters, digits, - and _; else InvalidInput."""
+    _call(database_url, "select * from public.create_tenant(%s, %s)", [tenant_id, name])
 
 
 def create_api_key(database_url: str, tenant_id: str, name: str) -> str:
-    """Make an API key of a tenant and return it; only its hash is stored, so it cannot be read again."""
+    """Make an API key of a tenant and return it; only its hash is stored, so it cannot be read again.
+
+    Raises NotFound where there is no such tenant.
+    """
     key = "fleet_" + secrets.token_urlsafe(32)
     store_api_key(database_url, tenant_id, name, key)
     return key
 
 
 def store_api_key(database_url: str, tenant_id: str, name: str, key: str) -> None:
-    """Let `key` open the API for a tenant; storing it again changes nothing but its name."""
-    with _owner(database_url) as connection:
-        connection.execute("select * from public.create_api_key(%s, %s, %s)", [tenant_id, name, hash_api_key(key)])
+    """Let `key` open the API for a tenant; storing it again changes nothing but its name.
+
+    Raises NotFound (no such tenant), Conflict (the key opens another tenant).
+    """
+    _call(database_url, "select * from public.create_api_key(%s, %s, %s)", [tenant_id, name, hash_api_key(key)])
 
 
 def hash_api_key(key: str) -> str:
     """SHA-256 in hex. A slow hash is for passwords people choose; a key has 256 random bits."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _call(database_url: str, query: LiteralString, arguments: list[str]) -> None:
+    with _owner(database_url) as connection:
+        try:
+            connection.execute(query, arguments)
+        except psycopg.Error as error:
+            raise from_database(error) from None
 
 
 def _owner(database_url: str) -> psycopg.Connection:

@@ -9,8 +9,8 @@ import psycopg
 POD_ID = UUID(int=7)
 NEXT_TASK = "select * from public.next_task(%(pod_id)s, %(queues)s, 60, %(done)s)"
 _BURST = """
-insert into public.todolist (tenant_id, task_id, activity_id, name, iteration, status, agent_orch, agent_mode, instruction,
-    input, candidate_groups, priority, fair_rank, attempt, max_attempts, timeout_seconds, created_at)
+insert into public.todolist (tenant_id, task_id, activity_id, name, iteration, status, agent_orch, agent_mode,
+    instruction, input, candidate_groups, priority, fair_rank, attempt, max_attempts, timeout_seconds, created_at)
 select 'acme', kernel.new_id(), 'work', 'work', 1, 'PENDING', 'echo', 'complete', '', '{}', '[]', 3,
     (extract(epoch from kernel.now()) * 1000000000)::bigint + 1000 * n, 0, 3, 900, kernel.now()
 from generate_series(1, %s) n

@@ -13,15 +13,17 @@ _QUERIES = {
     "relations": f"""select o.oid::regclass, o.relkind, o.relowner::regrole, o.relacl, o.reloptions, o.relrowsecurity,
         o.relforcerowsecurity, case when o.relkind = 'v' then pg_get_viewdef(o.oid) end
         from pg_class o where o.relkind in ('r', 'v', 'S') and o.relnamespace {_OURS} and {_NOT_OF_AN_EXTENSION}""",
-    "indexes": f"select o.oid::regclass, pg_get_indexdef(o.oid) from pg_class o where o.relkind = 'i' and o.relnamespace {_OURS}",
-    "constraints": f"select o.conrelid::regclass, o.conname, pg_get_constraintdef(o.oid) from pg_constraint o where o.connamespace {_OURS}",
+    "indexes": f"""select o.oid::regclass, pg_get_indexdef(o.oid) from pg_class o
+        where o.relkind = 'i' and o.relnamespace {_OURS}""",
+    "constraints": f"""select o.conrelid::regclass, o.conname, pg_get_constraintdef(o.oid) from pg_constraint o
+        where o.connamespace {_OURS}""",
     "policies": """select o.polrelid::regclass, o.polname, o.polcmd, o.polroles::regrole[], o.polpermissive,
         pg_get_expr(o.polqual, o.polrelid), pg_get_expr(o.polwithcheck, o.polrelid) from pg_policy o""",
     "functions": f"""select o.oid::regprocedure, md5(pg_get_functiondef(o.oid)), o.proowner::regrole, o.proacl
         from pg_proc o where o.pronamespace {_OURS} and {_NOT_OF_AN_EXTENSION}""",
     "triggers": "select o.tgrelid::regclass, pg_get_triggerdef(o.oid) from pg_trigger o where not o.tgisinternal",
-    "types": f"""select o.oid::regtype, e.enumsortorder, e.enumlabel from pg_type o join pg_enum e on e.enumtypid = o.oid
-        where o.typnamespace {_OURS}""",
+    "types": f"""select o.oid::regtype, e.enumsortorder, e.enumlabel
+        from pg_type o join pg_enum e on e.enumtypid = o.oid where o.typnamespace {_OURS}""",
     "sequences": "select schemaname, sequencename, start_value, min_value, max_value, last_value from pg_sequences",
     "schemas": "select o.nspname, o.nspowner::regrole, o.nspacl from pg_namespace o where o.nspname !~ '^pg_'",
     "roles": "select rolname, rolsuper, rolinherit, rolcreaterole, rolcanlogin, rolbypassrls from pg_roles",

@@ -14,8 +14,8 @@ from kernel.functions import Kernel
 
 BACKLOG = 100_000
 CLAIM = """select t.tenant_id, t.task_id from public.todolist t
-    where t.status = 'PENDING' and t.available_at is null and t.agent_orch = 'echo' and t.priority = 3 and t.fair_rank >= 0
-    order by t.fair_rank, t.task_id limit 1 for no key update skip locked"""
+    where t.status = 'PENDING' and t.available_at is null and t.agent_orch = 'echo' and t.priority = 3
+    and t.fair_rank >= 0 order by t.fair_rank, t.task_id limit 1 for no key update skip locked"""
 
 
 @pytest.fixture(scope="module")

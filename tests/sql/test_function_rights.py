@@ -1,5 +1,7 @@
 """Which role may call which function, read from the catalogue: a function that is not in the table fails here."""
 
+from uuid import uuid4
+
 import psycopg
 import pytest
 from fixture_types import Rows
@@ -47,7 +49,8 @@ MAY_CALL: dict[str, set[str]] = {
     "find_agents": READER,
     "find_orchestrators": READER,
 }
-OURS = "p.pronamespace = '{}'::regnamespace and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')"
+OURS = """p.pronamespace = '{}'::regnamespace
+    and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')"""
 PUBLIC = OURS.format("public")
 KERNEL = OURS.format("kernel")
 RIGHTS = """select p.proname, array(select r from unnest(%s::text[]) r
@@ -102,8 +105,6 @@ async def test_programs_cannot_make_tenants_or_keys(kernel_api: Kernel, kernel_p
 
 
 async def test_the_api_cannot_claim_and_a_pod_cannot_start(kernel_api: Kernel, kernel_pod: Kernel) -> None:
-    from uuid import uuid4
-
     with pytest.raises(Forbidden):
         await kernel_api.next_task(uuid4(), ["echo"], 60)
     with pytest.raises(Forbidden):

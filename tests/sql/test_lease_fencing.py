@@ -23,9 +23,9 @@ FENCED: dict[str, Write] = {
     "report_progress": lambda pod, task: pod.kernel.report_progress(task, "half"),
     "save_task_document": lambda pod, task: pod.kernel.save_task_document(task, "T", "text", [], "m", []),
 }
-WRITTEN = """select to_jsonb(t) as task, (select count(*) from events) as events, (select count(*) from journal) as calls,
-    (select count(*) from documents) as documents, (select count(*) from notifications) as notifications from todolist t
-    order by task_id"""
+WRITTEN = """select to_jsonb(t) as task, (select count(*) from events) as events,
+    (select count(*) from journal) as calls, (select count(*) from documents) as documents,
+    (select count(*) from notifications) as notifications from todolist t order by task_id"""
 
 
 async def let_through(pod: Pod, task: ClaimedTask) -> list[str]:
@@ -117,7 +117,7 @@ async def test_a_refused_end_claims_nothing_either(start_pod: StartPod, enqueue:
     await pod.end(task)
     with pytest.raises(LeaseLost):
         await pod.next(ended(task))
-    assert rows("select status::text from todolist order by task_id") == [{"status": "DONE"}, {"status": "PENDING"}]
+    assert rows("select status::text from todolist order by fair_rank") == [{"status": "DONE"}, {"status": "PENDING"}]
 
 
 async def test_tokens_only_grow_over_all_tasks_and_pods(start_pod: StartPod, enqueue: Enqueue) -> None:

@@ -63,7 +63,8 @@ def test_every_table_has_row_level_security_forced_and_a_policy(rows: Rows) -> N
     tables = rows("""
         select c.relname, c.relrowsecurity, c.relforcerowsecurity,
                exists (select from pg_policy p where p.polrelid = c.oid) as has_policy
-        from pg_class c where c.relkind in ('r', 'p') and c.relnamespace in ('public'::regnamespace, 'kernel'::regnamespace)
+        from pg_class c
+        where c.relkind in ('r', 'p') and c.relnamespace in ('public'::regnamespace, 'kernel'::regnamespace)
         """)
     unguarded = [
         t["relname"] for t in tables if not all((t["relrowsecurity"], t["relforcerowsecurity"], t["has_policy"]))
@@ -84,8 +85,8 @@ def test_no_program_holds_any_right_but_reading(rows: Rows) -> None:
         select r.rolname, c.relname, a.privilege_type
         from pg_class c, lateral aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
         left join pg_roles r on r.oid = a.grantee
-        where c.relnamespace in ('public'::regnamespace, 'kernel'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm', 'S')
-          and (r.rolname = any (%s) or a.grantee = 0)
+        where c.relnamespace in ('public'::regnamespace, 'kernel'::regnamespace)
+          and c.relkind in ('r', 'p', 'v', 'm', 'S') and (r.rolname = any (%s) or a.grantee = 0)
         """,
         list(PROGRAM_ROLES),
     )

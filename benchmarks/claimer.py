@@ -1,0 +1,37 @@
+"""A claimer process: `python -m benchmarks.claimer DATABASE_URL`.
+
+Connects, says so, waits for a line, then ends the last task and claims the next until the queue is empty, and prints
+how many it ended.
+"""
+
+import asyncio
+import sys
+from uuid import uuid4
+
+from kernel.functions import Kernel
+from kernel.postgres import PostgresConnection
+
+
+async def claim_all(database_url: str) -> int:
+    """Work the queue "noop" off through the kernel; returns the number of tasks."""
+    connection = PostgresConnection(database_url, "fleet_pod")
+    kernel, pod_id = Kernel(connection), uuid4()
+    await kernel.queue_depths()
+    print("connected", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    ended, done = 0, None
+    while task := await kernel.next_task(pod_id, ["noop"], 30, done):
+        done = {
+            "tenant_id": task.tenant_id,
+            "task_id": str(task.task_id),
+            "fencing_token": task.fencing_token,
+            "outcome": "done",
+            "output": {},
+        }
+        ended += 1
+    await connection.close()
+    return ended
+
+
+if __name__ == "__main__":
+    print(asyncio.run(claim_all(sys.argv[1])))

@@ -1,0 +1,62 @@
+"""Settings come from the environment, and what is wrong is named without its value."""
+
+import pytest
+from pydantic import SecretStr
+
+from kernel.errors import SettingsInvalid
+from kernel.settings import Settings, read_settings
+
+SECRET = "hunter2-is-the-secret"
+
+
+class Sample(Settings):
+    """Settings with a number and a secret number."""
+
+    lease_seconds: int = 60
+    secret_number: int = 0
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "FLEET_MODEL", "LEASE_SECONDS", "SECRET_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://ann:{SECRET}@db/fleet")
+    return monkeypatch
+
+
+def test_a_setting_is_read_from_the_variable_of_its_name(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("LEASE_SECONDS", "30")
+    settings = read_settings(Sample)
+    assert (settings.lease_seconds, settings.fleet_model) == (30, "gpt-5-mini")
+    assert settings.database_url.get_secret_value().endswith("@db/fleet")
+
+
+def test_a_given_value_wins_over_the_environment(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("LEASE_SECONDS", "30")
+    assert read_settings(Sample, lease_seconds=10).lease_seconds == 10
+
+
+def test_an_empty_variable_is_as_good_as_none(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("FLEET_MODEL", "")
+    assert read_settings(Sample).fleet_model == "gpt-5-mini"
+
+
+def test_a_missing_setting_is_named_with_its_remedy(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("DATABASE_URL")
+    with pytest.raises(SettingsInvalid, match=r"^DATABASE_URL: .*Set the environment variable of that name\.$"):
+        read_settings(Sample)
+
+
+def test_every_wrong_setting_is_named_and_no_value_is_shown(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SECRET_NUMBER", SECRET)
+    environment.setenv("LEASE_SECONDS", SECRET)
+    with pytest.raises(SettingsInvalid) as refusal:
+        read_settings(Sample)
+    assert "SECRET_NUMBER" in str(refusal.value) and "LEASE_SECONDS" in str(refusal.value)
+    assert SECRET not in str(refusal.value)
+    assert refusal.value.__cause__ is None and refusal.value.__suppress_context__
+
+
+def test_settings_do_not_show_their_secrets() -> None:
+    settings = read_settings(Sample, openai_api_key=SecretStr(SECRET))
+    assert SECRET not in repr(settings) and SECRET not in str(settings)
