@@ -21,6 +21,8 @@ from kernel.errors import InvalidInput, from_database
 
 Row = dict[str, Any]
 _Loader = Callable[[bytes], Any]
+_Column = tuple[int, str, _Loader]
+_Key = tuple[str, tuple[str, ...], bool]  # function, names of its arguments, whether claims are set
 _LOST_STATEMENT = "26000"  # what a transaction pooler answers: the statement is on another server connection
 _PREPARED_BEFORE = "42P05"
 
@@ -29,7 +31,7 @@ _PREPARED_BEFORE = "42P05"
 class _Statement:
     name: bytes
     text: bytes
-    columns: list[tuple[str, _Loader]] = field(default_factory=list[tuple[str, _Loader]])
+    columns: list[_Column] = field(default_factory=list[_Column])
 
 
 class FunctionConnection(psycopg.AsyncConnection[Any]):
@@ -37,30 +39,29 @@ class FunctionConnection(psycopg.AsyncConnection[Any]):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self._statements: dict[tuple[str, tuple[str, ...], bool], _Statement] = {}
+        self._statements: dict[_Key, _Statement] = {}
         self._keeps_statements = True
 
     async def call_function(self, function: str, claims: Row | None, args: Row) -> list[Row]:
         """Call `function` with arguments `p_<name>` on behalf of `claims`; see kernel.postgres.Transport.
 
-        Cancelling it cancels the query in the server and leaves the connection usable or closed.
+        One call at a time. Cancelling it cancels the query in the server and leaves the connection usable or closed.
         """
         values = [_encode(name, value) for name, value in args.items()]
         if claims is not None:
             values.insert(0, _encode("claims", claims))
         try:
-            async with self.lock:
-                return await self._call(_key(function, args, claims), values)
+            return await self._call((function, tuple(args), claims is not None), values)
         except psycopg.Error as error:
             raise from_database(error) from None
 
-    async def _call(self, key: tuple[str, tuple[str, ...], bool], values: Sequence[bytes | None]) -> list[Row]:
+    async def _call(self, key: _Key, values: Sequence[bytes | None]) -> list[Row]:
         statement = self._statements.get(key) or await self._prepare(key)
         if self._keeps_statements:
             self.pgconn.send_query_prepared(statement.name, values)
         else:
             self.pgconn.send_query_params(statement.text, values)
-        result = await self._answer()
+        [result, *_] = await self.wait(generators.execute(self.pgconn))
         if result.status == pq.ExecStatus.TUPLES_OK:
             return _rows(result, statement)
         error = error_from_result(result)
@@ -69,27 +70,20 @@ class FunctionConnection(psycopg.AsyncConnection[Any]):
             return await self._call(key, values)
         raise error
 
-    async def _prepare(self, key: tuple[str, tuple[str, ...], bool]) -> _Statement:
+    async def _prepare(self, key: _Key) -> _Statement:
         # Named by its text: a statement of that name that is there already, from a call that was cancelled or from
         # another client of a transaction pooler, is this one.
         text = _text(*key)
         statement = _Statement(b"fleet_" + sha256(text).hexdigest()[:32].encode(), text)
         if self._keeps_statements:
             self.pgconn.send_prepare(statement.name, statement.text)
-            result = await self._answer()
+            [result] = await self.wait(generators.execute(self.pgconn))
             if result.status != pq.ExecStatus.COMMAND_OK:
                 error = error_from_result(result)
                 if error.sqlstate != _PREPARED_BEFORE:
                     raise error
         self._statements[key] = statement
         return statement
-
-    async def _answer(self) -> pq.abc.PGresult:
-        return (await self.wait(generators.execute(self.pgconn)))[0]
-
-
-def _key(function: str, args: Row, claims: Row | None) -> tuple[str, tuple[str, ...], bool]:
-    return function, tuple(args), claims is not None
 
 
 def _text(function: str, names: tuple[str, ...], with_claims: bool) -> bytes:
@@ -123,20 +117,16 @@ def _encode(name: str, value: Any) -> bytes | None:
 def _rows(result: pq.abc.PGresult, statement: _Statement) -> list[Row]:
     if not statement.columns:
         statement.columns = [_column(result, number) for number in range(1, result.nfields)]
-    rows: list[Row] = []
-    for number in range(result.ntuples):
-        if result.get_value(number, 0) is None:
-            continue
-        row: Row = {}
-        for position, (name, load) in enumerate(statement.columns, 1):
-            value = result.get_value(number, position)
-            row[name] = None if value is None else load(value)
-        rows.append(row)
-    return rows
+    get = result.get_value
+    return [
+        {name: None if (value := get(row, number)) is None else load(value) for number, name, load in statement.columns}
+        for row in range(result.ntuples)
+        if get(row, 0) is not None
+    ]
 
 
-def _column(result: pq.abc.PGresult, number: int) -> tuple[str, _Loader]:
-    return (result.fname(number) or b"").decode(), _LOADERS.get(result.ftype(number), bytes.decode)
+def _column(result: pq.abc.PGresult, number: int) -> _Column:
+    return number, (result.fname(number) or b"").decode(), _LOADERS.get(result.ftype(number), bytes.decode)
 
 
 def _load_json(value: bytes) -> Any:
