@@ -799,7 +799,7 @@ begin
     if v_instance is not null then
         perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_instance for no key update;
     end if;
-    if p_done ->> 'outcome' <> 'done' then
+    if p_done ->> 'outcome' is distinct from 'done' then
         return kernel.end_undone(p_done, v_output, p_now);
     end if;
     update public.todolist t set status = 'DONE', output = v_output, finished_at = p_now, lease_expires_at = null

@@ -1,5 +1,7 @@
 """How a claimed task ends: retried later, handed back, drafted, failed, cancelled, refused."""
 
+from typing import Any
+
 import pytest
 from fixture_types import Enqueue, Rows, SetClock, StartInstance, StartPod
 from instance_steps import agent_task, person_task, step
@@ -188,14 +190,15 @@ async def test_an_orchestrator_that_nobody_registered_is_an_incident_at_once(
     assert rows("select type, message from notifications") == [{"type": "INCIDENT", "message": task.error}]
 
 
+@pytest.mark.parametrize(("unknown", "shown"), [("finished", "finished"), (None, "")])
 async def test_an_unknown_outcome_is_refused_and_the_task_goes_on(
-    start_pod: StartPod, enqueue: Enqueue, kernel_api: Kernel
+    start_pod: StartPod, enqueue: Enqueue, kernel_api: Kernel, unknown: Any, shown: str
 ) -> None:
     pod = await start_pod()
     (task_id,) = await enqueue()
     claimed = await pod.claim()
-    with pytest.raises(InvalidInput, match='outcome "finished" is not known') as refusal:
-        await pod.end(claimed, "finished")
+    with pytest.raises(InvalidInput, match=f'outcome "{shown}" is not known') as refusal:
+        await pod.end(claimed, unknown)
     assert (refusal.value.reason, refusal.value.remedy) == ("outcome", "Use done, draft, failed or released.")
     task = await kernel_api.get_task(task_id)
     assert task is not None and task.status == "IN_PROGRESS"
