@@ -303,7 +303,7 @@ create table if not exists public.idempotency_key (
     tenant_id text not null references public.tenants,
     key text not null check (length(key) between 1 and 200),
     fingerprint text not null,                         -- sha256 of what was asked
-    proc_inst_id uuid not null,
+    proc_inst_id uuid,                                 -- null: of a task that stands alone
     task_id uuid,
     created_at timestamptz not null,
     primary key (tenant_id, key)
@@ -691,6 +691,19 @@ begin
     end if;
 end $$;
 
+-- Refuses what was found out about an older revision of an instance; null: it holds for any.
+create or replace function kernel.require_revision(p_tenant_id text, p_proc_inst_id uuid, p_revision int) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    if p_revision is not null and not exists (
+        select from public.bpm_proc_inst i
+        where i.tenant_id = p_tenant_id and i.id = p_proc_inst_id and i.revision = p_revision)
+    then
+        perform kernel.refuse('PT409', 'The process instance has moved on since this was found out.',
+                              'instance_changed', 'Read the instance again and compute the step anew.');
+    end if;
+end $$;
+
 -- Moves an instance on. p_step: {revision, state, variables, ended, tasks: [...], cancelled: [engine_token ...]}; it
 -- was computed for that revision, and is refused when the instance has moved since.
 create or replace function kernel.apply_step(
@@ -778,7 +791,7 @@ $$;
 -- Ends a claimed task. p_done: {tenant_id, task_id, proc_inst_id, fencing_token, outcome, ...} where outcome is
 --   done      {output, step}              the step moves the instance on (null for a task that stands alone)
 --   draft     {output}                    a person goes on with it
---   failed    {reason, retryable, log_tail, output?}
+--   failed    {reason, retryable, log_tail, output?, revision?}   revision: the one for which no step could be computed
 --   released  {}                          handed back unfinished; the attempt does not count
 -- Refused with PT409 lease_lost unless the fencing token is the one of the task's running claim.
 -- The cast of status keeps the planner on the primary key: the small partial index on running tasks is full of dead
@@ -858,6 +871,7 @@ begin
                                     v_task.name, null, p_now);
         perform kernel.wake(true);
     when 'failed' then
+        perform kernel.require_revision(v_task.tenant_id, v_task.proc_inst_id, (p_done ->> 'revision')::int);
         if (p_done ->> 'retryable')::boolean and v_task.attempt < v_task.max_attempts then
             perform kernel.retry_later(v_task, p_done ->> 'reason', p_done ->> 'log_tail', v_actor, p_now);
         else
@@ -1149,9 +1163,10 @@ begin
     return query select v_id, false;
 end $$;
 
--- A person submits a task. Exactly one of p_step (moves the instance on) and p_incident (why it cannot move) is given.
+-- A person submits a task. Either p_step moves the instance on, or p_incident {revision, reason} says why it cannot go on
+-- from that revision.
 create or replace function public.submit_task(
-    p_task_id uuid, p_output jsonb, p_step jsonb default null, p_incident text default null,
+    p_task_id uuid, p_output jsonb, p_step jsonb default null, p_incident jsonb default null,
     p_idempotency_key text default null, p_fingerprint text default null)
 returns table (task_id uuid, proc_inst_id uuid, replayed boolean)
 language plpgsql volatile security definer set search_path = '' as $$
@@ -1183,7 +1198,8 @@ begin
     perform kernel.record_event(v_tenant, v_task.proc_inst_id, p_task_id, 'TASK_SUBMITTED', kernel.actor(), v_task.name,
                                 null, v_now);
     if p_incident is not null then
-        perform kernel.fail_task(v_task, p_incident, p_output, null, v_now);
+        perform kernel.require_revision(v_tenant, v_task.proc_inst_id, (p_incident ->> 'revision')::int);
+        perform kernel.fail_task(v_task, p_incident ->> 'reason', p_output, null, v_now);
     elsif v_task.proc_inst_id is not null then
         perform kernel.apply_step(v_tenant, v_task.proc_inst_id, p_step, kernel.actor(), v_now);
     end if;
@@ -1477,8 +1493,9 @@ begin
         execute format('alter table public.%I force row level security', v_table);
         execute format('revoke all on public.%I from public, anon, authenticated, fleet_api, fleet_pod', v_table);
         execute format('drop policy if exists kernel_functions on public.%I', v_table);
-        execute format('create policy kernel_functions on public.%I to %I using (true) with check (true)',
-                       v_table, current_user);
+        execute format('create policy kernel_functions on public.%I to %I using (true) with check (true)', v_table,
+                       (select pg_get_userbyid(c.relowner) from pg_catalog.pg_class c
+                        where c.oid = format('public.%I', v_table)::regclass));
     end loop;
     foreach v_table in array v_tenant_tables loop
         execute format('drop policy if exists own_tenant on public.%I', v_table);

@@ -4,6 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from agent_pod.storable import storable
+
+SICK = "sick"
+
 
 @dataclass(frozen=True)
 class Done:
@@ -28,7 +32,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Stopped:
-    """The pod itself ended the run. `why`: cancelled, lost or draining."""
+    """The pod itself ended the run. `why`: cancelled, lost, draining, or sick (it could start nothing)."""
 
     why: str
 
@@ -44,17 +48,12 @@ def read_answer(line: bytes, task_id: str, log_tail: str) -> Done | Failed:
         if message["task_id"] != task_id:
             raise ValueError(f"it answers task {message['task_id']!r}")
         if kind == "done" and isinstance(message["output"], dict):
-            return Done(_without_nul(message["output"]))
+            return Done(storable(message["output"]))
         if kind == "failed":
-            reason = str(_without_nul(message["reason"]))
+            reason = str(storable(message["reason"]))
             return Failed(reason, bool(message["retryable"]), log_tail, broken=False)
         raise ValueError(f"type {kind!r} is not done with an output object, and not failed")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         shown = line[:120].decode("utf-8", errors="replace")
         detail = f"{type(error).__name__}: {error}"
         return Failed(f"the orchestrator's answer is no message: {detail}; it began {shown!r}", True, log_tail)
-
-
-def _without_nul(value: Any) -> Any:
-    # PostgreSQL cannot hold U+0000 in text or jsonb.
-    return json.loads(json.dumps(value).replace("\\u0000", "\\u2400"))

@@ -1,6 +1,5 @@
 """Writes model and tool calls to the journal and counts them."""
 
-import json
 import time
 from decimal import Decimal
 from typing import Any
@@ -8,7 +7,11 @@ from typing import Any
 from agent_pod.desk import Work
 from agent_pod.metrics import PodMetrics
 from agent_pod.prices import Prices
+from agent_pod.storable import storable
 from kernel.functions import Kernel
+
+OTHER = "other"  # the metric label for names that user space made up: there may be any number of them
+_MOST_TOKENS = 2**31
 
 
 class CallRecorder:
@@ -21,17 +24,20 @@ class CallRecorder:
 
     async def model(self, work: Work, kind: str, request: Any, response: Any, ok: bool, started: float) -> None:
         """Record a model call. `kind`: chat, responses or embeddings; `started`: time.monotonic() at its start."""
-        usage = (response.get("usage") or {}) if isinstance(response, dict) else {}
-        asked = usage.get("prompt_tokens", usage.get("input_tokens")) or 0
-        answered = usage.get("completion_tokens", usage.get("output_tokens")) or 0
-        name = str((response.get("model") if isinstance(response, dict) else None) or request.get("model"))
-        cost = self._prices.cost(name, asked, answered) if ok else Decimal(0)
-        self._metrics.model_call(name, asked, answered, cost)
+        whole = response if isinstance(response, dict) else {}
+        usage = whole.get("usage") if isinstance(whole.get("usage"), dict) else {}
+        asked = _count(usage, "prompt_tokens", "input_tokens")
+        answered = _count(usage, "completion_tokens", "output_tokens")
+        name = str(whole.get("model") or request.get("model"))[:200]
+        cost = self._prices.cost(name, asked, answered) if ok or asked or answered else Decimal(0)
+        self._metrics.model_call(name if ok else OTHER, asked, answered, cost)
         await self._write(work, kind, name, request, response, ok, started, (asked, answered, cost))
 
-    async def tool(self, work: Work, name: str, arguments: Any, result: Any, ok: bool, started: float) -> None:
-        """Record a tool call; tools cost nothing."""
-        self._metrics.tool_call(name, ok)
+    async def tool(
+        self, work: Work, name: str, arguments: Any, result: Any, ok: bool, started: float, known: bool
+    ) -> None:
+        """Record a tool call; tools cost nothing. `known`: there is a tool of that name."""
+        self._metrics.tool_call(name if known else OTHER, ok)
         await self._write(work, "tool", name, arguments, result, ok, started, (0, 0, Decimal(0)))
 
     async def _write(
@@ -56,5 +62,14 @@ class CallRecorder:
             "cost_usd": None if usage[2] is None else str(usage[2]),
             "latency_ms": round((time.monotonic() - started) * 1000),
         }
-        storable = json.loads(json.dumps(call).replace("\\u0000", "\\u2400"))  # PostgreSQL cannot hold U+0000
-        await self._kernel.record_call(work.task, storable)
+        try:
+            await self._kernel.record_call(work.task, storable(call))
+        except RecursionError:
+            too_deep = {"error": "nested too deep to be stored"}
+            await self._kernel.record_call(work.task, storable({**call, "request": too_deep, "response": too_deep}))
+
+
+def _count(usage: Any, *names: str) -> int:
+    """A token count as some endpoint gave it: whatever is no number counts as 0."""
+    found = next((usage[name] for name in names if usage.get(name) is not None), 0)
+    return max(int(found), 0) if isinstance(found, int | float) and abs(found) < _MOST_TOKENS else 0

@@ -88,6 +88,11 @@ class ChildProcess:
         """Exit code, negative for a signal; None while it runs."""
         return self._process.returncode
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the answer channel is open and holds nothing unread."""
+        return not self.answers._buffer and not self.answers._eof  # type: ignore[attr-defined]
+
     def send(self, line: bytes) -> None:
         """Write to its stdin; what it does not read waits in memory."""
         if not self._tasks.is_closing():

@@ -10,15 +10,13 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from agent_pod import schema_check
-from agent_pod.answer import Answer, Done, Failed, Stopped
+from agent_pod.answer import SICK, Answer, Done, Failed, Stopped
 from agent_pod.desk import Desk, Work
 from agent_pod.keeper import Keeper
 from agent_pod.runners import Runners
 from kernel.functions import Kernel
 from kernel.models import AgentMode, ClaimedTask, Json
-from process_engine import advance
-from process_engine.errors import EngineError
+from process_engine import advance, schema_check
 
 logger = logging.getLogger(__name__)
 
@@ -63,24 +61,25 @@ class Execution:
     async def outcome(self, task: ClaimedTask, answer: Answer) -> Json | None:
         """What to tell the database about `task` (`p_done` of next_task in init.sql)."""
         if isinstance(answer, Stopped):
-            return _done(task, "released") if answer.why == "draining" else None
+            return _done(task, "released") if answer.why in ("draining", SICK) else None
         if isinstance(answer, Failed):
             return _failed(task, answer)
         if task.agent_mode == AgentMode.DRAFT:
             return _done(task, "draft", output=answer.output)
-        try:
-            kernel = self._kernel.as_tenant(task.tenant_id, f"task:{task.task_id}")
-            step = await advance.step_after(kernel, task, answer.output)
-        except EngineError as failure:
-            return _failed(task, Failed(str(failure), retryable=False, output=answer.output))
+        kernel = self._kernel.as_tenant(task.tenant_id, f"task:{task.task_id}")
+        step, incident = await advance.step_after(kernel, task, answer.output)
+        if incident is not None:
+            failed = Failed(incident["reason"], retryable=False, output=answer.output)
+            return _failed(task, failed, revision=incident["revision"])
         return _done(task, "done", output=answer.output, step=step)
 
     async def _ask(self, work: Work, stop: "asyncio.Future[str]") -> Answer:
         task = work.task
         try:
             runner = await self._runners.take(task)
-        except (OSError, LookupError) as error:
-            return Failed(f"the orchestrator cannot be started: {error}", retryable=False)
+        except OSError as error:
+            logger.error("no child process can be started here, so the task is handed back: %s", error)
+            return Stopped(SICK)
         keep = False
         try:
             answer = await runner.run(_message(work, self._endpoints), task.timeout_seconds, stop)
@@ -128,12 +127,12 @@ def _checked(task: ClaimedTask, answer: Answer) -> Answer:
         return answer
     try:
         fault = schema_check.fault(task.output_schema, answer.output)
-    except Exception as error:  # the library raises what it likes on a schema with broken references
-        return Failed(f"the output schema cannot be used: {error}", retryable=False, output=answer.output)
+    except ValueError as error:
+        return Failed(f"the output cannot be checked: {error}", retryable=False, output=answer.output)
     return Failed(f"the output does not fit the schema: {fault}", output=answer.output) if fault else answer
 
 
-def _failed(task: ClaimedTask, answer: Failed) -> Json:
+def _failed(task: ClaimedTask, answer: Failed, revision: int | None = None) -> Json:
     return _done(
         task,
         "failed",
@@ -141,6 +140,7 @@ def _failed(task: ClaimedTask, answer: Failed) -> Json:
         reason=answer.reason,
         retryable=answer.retryable,
         log_tail=answer.log_tail,
+        revision=revision,
     )
 
 

@@ -5,8 +5,11 @@ Answers and errors go back as the upstream gave them; a call is in the journal b
 for a stream, before the stream ends.
 """
 
+import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -20,6 +23,7 @@ from agent_pod.model_stream import StreamedAnswer
 from kernel.errors import DatabaseUnavailable, LeaseLost
 
 _KINDS = {"chat/completions": "chat", "responses": "responses", "embeddings": "embeddings"}
+_LARGEST_BODY = 32 * 1024 * 1024
 _PASSED_HEADERS = ("content-type", "retry-after", "x-request-id")
 
 
@@ -30,6 +34,7 @@ class ModelGateway:
         self._desk = desk
         self._upstream = upstream
         self._recorder = recorder
+        self._endings: set[asyncio.Task[None]] = set()
 
     @property
     def routes(self) -> list[Route]:
@@ -41,7 +46,7 @@ class ModelGateway:
         if self._desk.find(request.headers.get("authorization")) is None:
             return _error(401, "The token is not that of the task at hand.", "invalid_api_key")
         try:
-            return _passed(await self._upstream.get("models"))
+            return self._passed(await self._upstream.get("models"))
         except httpx.HTTPError as error:
             return _unreachable(error)
 
@@ -52,58 +57,46 @@ class ModelGateway:
             return _error(401, "The token is not that of the task at hand.", "invalid_api_key")
         path = request.url.path.removeprefix("/v1/")
         try:
-            body = await request.json()
-            if not isinstance(body, dict):
-                raise ValueError("the body is no JSON object")
+            body = await _read_body(request)
+        except _BodyTooLarge:
+            return _error(413, f"The request body has more than {_LARGEST_BODY} bytes.", "request_too_large")
         except (ValueError, RecursionError) as error:
             return _error(400, f"The request body cannot be read: {error}", "invalid_request_error")
         try:
-            return await self._ask(work, path, body, started)
+            return await self._ask(_Call(work, path, body, started))
         except LeaseLost:
             return _error(409, "The lease of this task is lost; stop.", "lease_lost")
         except DatabaseUnavailable:
             return _error(503, "The call could not be recorded: the database is away.", "journal_unavailable")
 
-    async def _ask(self, work: Work, path: str, body: dict[str, Any], started: float) -> Response:
+    async def _ask(self, call: "_Call") -> Response:
         try:
-            passing = self._stream if body.get("stream") else self._plain
-            return await passing(work, path, body, started)
+            return await (self._stream(call) if call.body.get("stream") else self._plain(call))
         except httpx.HTTPError as error:
-            await self._recorder.model(work, _KINDS[path], body, {"error": str(error)}, False, started)
+            await self._record(call, {"error": str(error)}, False)
             return _unreachable(error)
 
-    async def _plain(self, work: Work, path: str, body: dict[str, Any], started: float) -> Response:
-        answer = await self._upstream.post(path, json=body)
-        await self._recorder.model(work, _KINDS[path], body, _read(answer), answer.is_success, started)
-        return _passed(answer)
+    async def _plain(self, call: "_Call") -> Response:
+        answer = await self._upstream.post(call.path, json=call.body)
+        await self._record(call, self._read(answer), answer.is_success)
+        return self._passed(answer)
 
-    async def _stream(self, work: Work, path: str, body: dict[str, Any], started: float) -> Response:
-        asked = dict(body)
-        hide_usage = False
-        if path == "chat/completions":
-            options = dict(body.get("stream_options") or {})
+    async def _stream(self, call: "_Call") -> Response:
+        asked, options, hide_usage = dict(call.body), call.body.get("stream_options") or {}, False
+        if call.path == "chat/completions" and isinstance(options, dict):
             hide_usage = not options.get("include_usage")
             asked["stream_options"] = {**options, "include_usage": True}
-        answer = await self._upstream.send(self._upstream.build_request("POST", path, json=asked), stream=True)
+        answer = await self._upstream.send(self._upstream.build_request("POST", call.path, json=asked), stream=True)
         if not answer.is_success:
             await answer.aread()
-            await self._recorder.model(work, _KINDS[path], body, _read(answer), False, started)
-            return _passed(answer)
-        streamed = StreamedAnswer(hide_usage)
-        return StreamingResponse(
-            self._pass_on(work, path, body, started, answer, streamed), media_type="text/event-stream"
-        )
+            await self._record(call, self._read(answer), False)
+            return self._passed(answer)
+        passing = self._pass_on(call, answer, StreamedAnswer(hide_usage))
+        return StreamingResponse(passing, media_type="text/event-stream")
 
-    async def _pass_on(
-        self,
-        work: Work,
-        path: str,
-        body: dict[str, Any],
-        started: float,
-        answer: httpx.Response,
-        streamed: StreamedAnswer,
-    ) -> AsyncGenerator[bytes]:
-        # The journal is written before the last event goes out, also when the upstream or the orchestrator breaks off.
+    async def _pass_on(self, call: "_Call", answer: httpx.Response, streamed: StreamedAnswer) -> AsyncGenerator[bytes]:
+        # The journal is written before the last event goes out. An orchestrator that goes away cancels whatever is
+        # awaited here, so the end is a task of its own.
         last = b""
         try:
             async for data in answer.aiter_bytes():
@@ -112,22 +105,62 @@ class ModelGateway:
                     last += events
                 elif events:
                     yield events
+            last += streamed.rest()
         finally:
-            await answer.aclose()
-            await self._recorder.model(work, _KINDS[path], body, streamed.whole, streamed.finished, started)
+            ending = asyncio.create_task(self._end_stream(call, answer, streamed))
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+            await asyncio.shield(ending)
         yield last
 
+    async def _end_stream(self, call: "_Call", answer: httpx.Response, streamed: StreamedAnswer) -> None:
+        await answer.aclose()
+        await self._record(call, streamed.whole, streamed.finished)
 
-def _read(answer: httpx.Response) -> Any:
-    try:
-        return answer.json()
-    except ValueError:
-        return {"text": answer.text[:100_000]}
+    async def _record(self, call: "_Call", response: Any, ok: bool) -> None:
+        await self._recorder.model(call.work, _KINDS[call.path], call.body, response, ok, call.started)
+
+    def _read(self, answer: httpx.Response) -> Any:
+        content = self._without_key(answer)
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError):
+            return {"text": content.decode("utf-8", "replace")[:100_000]}
+
+    def _passed(self, answer: httpx.Response) -> Response:
+        headers = {name: answer.headers[name] for name in _PASSED_HEADERS if name in answer.headers}
+        return Response(self._without_key(answer), status_code=answer.status_code, headers=headers)
+
+    def _without_key(self, answer: httpx.Response) -> bytes:
+        # Some endpoints quote the key that they refuse.
+        key = self._upstream.headers["authorization"].partition(" ")[2]
+        return answer.content if answer.is_success else answer.content.replace(key.encode(), b"[key]")
 
 
-def _passed(answer: httpx.Response) -> Response:
-    headers = {name: answer.headers[name] for name in _PASSED_HEADERS if name in answer.headers}
-    return Response(answer.content, status_code=answer.status_code, headers=headers)
+class _BodyTooLarge(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class _Call:
+    work: Work
+    path: str
+    body: dict[str, Any]
+    started: float
+
+
+async def _read_body(request: Request) -> dict[str, Any]:
+    """The body as an object that can be written again. Raises ValueError, RecursionError and _BodyTooLarge."""
+    content = b""
+    async for part in request.stream():
+        content += part
+        if len(content) > _LARGEST_BODY:
+            raise _BodyTooLarge
+    body = json.loads(content)
+    if not isinstance(body, dict):
+        raise ValueError("the body is no JSON object")
+    json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    return body
 
 
 def _unreachable(error: httpx.HTTPError) -> Response:

@@ -6,6 +6,8 @@ The bytes go to the orchestrator as they came; this only listens, so that the jo
 import json
 from typing import Any
 
+_MOST_TOOL_CALLS = 1000
+
 
 class StreamedAnswer:
     """Feed it the bytes of an event stream; `whole` is then the answer as one object, `usage` its token counts.
@@ -32,6 +34,11 @@ class StreamedAnswer:
                 passed += event + b"\n\n"
         return passed
 
+    def rest(self) -> bytes:
+        """What came after the last complete event, when the stream has ended: it may be an event without its end."""
+        rest, self._rest = self._rest, b""
+        return rest if self._read(rest) else b""
+
     @property
     def whole(self) -> dict[str, Any]:
         """The answer as the endpoint would have given it without streaming, as far as it came."""
@@ -47,12 +54,12 @@ class StreamedAnswer:
             return True
         try:
             chunk = json.loads(data)
-        except ValueError:
-            return True
-        if "type" in chunk:
-            self._read_response_event(chunk)
-            return True
-        return self._read_chat_chunk(chunk)
+            if "type" in chunk:
+                self._read_response_event(chunk)
+                return True
+            return self._read_chat_chunk(chunk)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return True  # some endpoint's own way of writing: it goes on to the orchestrator unread
 
     def _read_response_event(self, event: dict[str, Any]) -> None:
         if event["type"] in ("response.completed", "response.failed", "response.incomplete"):
@@ -64,7 +71,7 @@ class StreamedAnswer:
         self._head = {k: chunk[k] for k in ("id", "created", "model") if k in chunk}
         if chunk.get("usage"):
             self.usage = chunk["usage"]
-        for choice in chunk.get("choices", []):
+        for choice in chunk.get("choices") or []:
             self._merge(choice)
         return bool(chunk.get("choices")) or not (self._hide_usage and chunk.get("usage"))
 
@@ -74,13 +81,14 @@ class StreamedAnswer:
             {"index": choice.get("index", 0), "message": {"role": "assistant", "content": None}, "finish_reason": None},
         )
         delta, message = choice.get("delta") or {}, into["message"]
-        if delta.get("content"):
+        if isinstance(delta.get("content"), str):
             message["content"] = (message["content"] or "") + delta["content"]
-        for call in delta.get("tool_calls") or []:
+        for place, call in enumerate(delta.get("tool_calls") or []):
             calls = message.setdefault("tool_calls", [])
-            while len(calls) <= call["index"]:
+            index = min(call.get("index", place), _MOST_TOOL_CALLS)
+            while len(calls) <= index:
                 calls.append({"id": None, "type": "function", "function": {"name": "", "arguments": ""}})
-            known, function = calls[call["index"]], call.get("function") or {}
+            known, function = calls[index], call.get("function") or {}
             known["id"] = call.get("id") or known["id"]
             known["function"]["name"] += function.get("name") or ""
             known["function"]["arguments"] += function.get("arguments") or ""

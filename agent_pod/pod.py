@@ -5,23 +5,26 @@ hide a task that came just after it) to the longest pause, with jitter so that a
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
 from datetime import UTC, datetime
 from uuid import UUID
 
-from agent_pod.answer import Answer, Done, Failed, Stopped
+from agent_pod.answer import SICK, Answer, Done, Failed, Stopped
 from agent_pod.execution import Execution
 from agent_pod.keeper import Keeper
 from agent_pod.metrics import PodMetrics
-from kernel.errors import DatabaseUnavailable, InstanceChanged, LeaseLost, Refused
+from kernel.errors import DatabaseUnavailable, InstanceChanged, InvalidInput, LeaseLost
 from kernel.functions import Kernel
 from kernel.models import ClaimedTask
 from kernel.postgres import PostgresConnection
 
 logger = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.06
+_REST_SECONDS = 5.0
+_MOST_TROUBLES = 20  # in a row, outages not counted
 
 
 class Pod:
@@ -51,17 +54,21 @@ class Pod:
         self._pause = _FIRST_PAUSE_SECONDS
         self._draining = asyncio.Event()
         self._listening = False
+        self._resting = False
+        self._troubles = 0
+        self._give_up_at = 0.0
         self.busy = False
         self.last_round_trip = time.monotonic()
 
     @property
     def ready(self) -> bool:
         """Whether the pod takes tasks."""
-        return not self._draining.is_set()
+        return not self._draining.is_set() and not self._resting
 
     def drain(self) -> None:
         """Claim nothing more."""
         self._draining.set()
+        self._give_up_at = time.monotonic() + self._lease_seconds
 
     async def run(self) -> None:
         """Work until drained."""
@@ -69,11 +76,12 @@ class Pod:
         while ended or not self._draining.is_set():
             try:
                 task = await self._next(ended)
-            except DatabaseUnavailable as error:
-                logger.warning("the database is away: %s", error)
-                self._listening = False
-                await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311  # jitter, not a secret
+            except Exception as error:
+                ended = await self._after_trouble(ended, error)
                 continue
+            self._troubles = 0
+            if ended and ended[1] == Stopped(SICK):
+                await self._rest()
             ended = None
             if task is None:
                 await self._idle()
@@ -82,31 +90,56 @@ class Pod:
             ended = (task, await self._work(task))
 
     async def _next(self, ended: tuple[ClaimedTask, Answer] | None) -> ClaimedTask | None:
-        """End the last task and claim the next; a stale end is dropped, a step that came too late computed again."""
-        queues = [] if self._draining.is_set() else self._queues
-        while True:
-            try:
-                done = await self._execution.outcome(*ended) if ended else None
-                task = await self._kernel.next_task(self._pod_id, queues, self._lease_seconds, done)
-            except InstanceChanged:
-                continue
-            except LeaseLost:
-                self._metrics.lease_lost.inc()
-                self._keeper.release()
-                logger.warning("a finished task was refused: its lease was lost")
-                ended = None
-                continue
-            except Refused as refusal:
-                if ended is None:
-                    raise
-                ended = (ended[0], Failed(f"the result was refused: {refusal}", retryable=False))
-                continue
-            finally:
-                self.last_round_trip = time.monotonic()
-            if ended:
-                self._keeper.release()
-                self._count(*ended)
-            return task
+        """End the last task and claim the next."""
+        stops = self._draining.is_set() or (ended is not None and ended[1] == Stopped(SICK))
+        try:
+            done = await self._execution.outcome(*ended) if ended else None
+            task = await self._kernel.next_task(self._pod_id, [] if stops else self._queues, self._lease_seconds, done)
+        finally:
+            self.last_round_trip = time.monotonic()
+        if ended:
+            self._keeper.release()
+            self._count(*ended)
+        return task
+
+    async def _after_trouble(
+        self, ended: tuple[ClaimedTask, Answer] | None, error: Exception
+    ) -> tuple[ClaimedTask, Answer] | None:
+        """What is still to be told after `error`.
+
+        A lost task is dropped, a step that came too late is computed again, a result that the database cannot take
+        becomes a failure, and an outage is waited out with the result in hand.
+        """
+        self._troubles += 1
+        if isinstance(error, InstanceChanged):
+            await asyncio.sleep(random.uniform(0.005, 0.05))  # noqa: S311  # jitter, not a secret
+            return ended
+        if isinstance(error, LeaseLost) or self._is_hopeless():
+            self._metrics.lease_lost.inc()
+            self._keeper.release()
+            logger.warning("the end of a task is not told: %s", error)
+            return None
+        if isinstance(error, InvalidInput) and ended is not None:
+            return ended[0], Failed(f"the result was refused: {error}", retryable=False)
+        self._listening = False
+        if isinstance(error, DatabaseUnavailable):
+            self._troubles = 0
+            logger.warning("the database is away: %s", error)
+        else:
+            logger.error("the pod met a defect and goes on", exc_info=error)
+        await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311  # jitter, not a secret
+        return ended
+
+    def _is_hopeless(self) -> bool:
+        # What is not told ends with its lease, and is counted as an attempt.
+        return self._troubles > _MOST_TROUBLES or (self._draining.is_set() and time.monotonic() > self._give_up_at)
+
+    async def _rest(self) -> None:
+        """Nothing could be started here: leave the queue to other pods for a while."""
+        self._resting = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._draining.wait(), _REST_SECONDS)
+        self._resting = False
 
     async def _work(self, task: ClaimedTask) -> Answer:
         logger.info("claimed task %s (%s, attempt %s)", task.task_id, task.activity_id, task.attempt)
@@ -125,10 +158,15 @@ class Pod:
         waiting = asyncio.ensure_future(self._connection.notified(pause))
         stopping = asyncio.ensure_future(self._draining.wait())
         await asyncio.wait([waiting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
         stopping.cancel()
         try:
             if await waiting:
                 self._pause = _FIRST_PAUSE_SECONDS
+        except asyncio.CancelledError:
+            if not self._draining.is_set():
+                raise
         except DatabaseUnavailable as error:
             logger.warning("lost the connection while idle: %s", error)
             self._listening = False

@@ -48,8 +48,8 @@ class Runner:
 
     @property
     def alive(self) -> bool:
-        """Whether it can take a task."""
-        return self._child.returncode is None
+        """Whether it can take a task: it runs, and has said nothing since its last answer."""
+        return self._child.returncode is None and self._child.is_silent
 
     async def start(self) -> None:
         """Start the child. Raises OSError where even the launcher cannot start."""

@@ -20,6 +20,7 @@ from agent_pod.call_record import CallRecorder
 from agent_pod.desk import Desk, Work
 from agent_pod.tools import Tool, ToolRefused
 from kernel.errors import FleetError, LeaseLost
+from knowledge.embed import EmbeddingFailed
 
 logger = logging.getLogger(__name__)
 
@@ -59,14 +60,14 @@ class ToolGateway:
         arguments = params.arguments or {}
         try:
             result, ok = await self._run(work, params.name, arguments), True
-        except (ToolRefused, FleetError) as refusal:
+        except (ToolRefused, FleetError, EmbeddingFailed) as refusal:
             if isinstance(refusal, LeaseLost):
                 raise
             result, ok = {"error": str(refusal)}, False
         except Exception as defect:
             logger.exception("tool %s failed", params.name)
             result, ok = {"error": f"the tool failed: {type(defect).__name__}"}, False
-        await self._recorder.tool(work, params.name, arguments, result, ok, started)
+        await self._recorder.tool(work, params.name, arguments, result, ok, started, params.name in self._tools)
         text = result["error"] if not ok else json.dumps(result, ensure_ascii=False)
         return types.CallToolResult(
             content=[types.TextContent(type="text", text=text)],

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from agent_pod import schema_check
 from kernel.functions import Kernel
 from kernel.models import ClaimedTask
 from knowledge.chunks import split
 from knowledge.embed import Embedder
+from process_engine import schema_check
 
 _PAGE_CHARACTERS = 20_000
 _Json = dict[str, Any]

@@ -38,9 +38,13 @@ async def start_claimers(database_url: str, number: int) -> list[asyncio.subproc
         for _ in range(number)
     ]  # fmt: skip
     for claimer in claimers:
-        assert claimer.stdout is not None
-        assert await claimer.stdout.readline() == b"connected\n"
+        assert await _line(claimer) == b"connected\n"
     return claimers
+
+
+async def _line(claimer: asyncio.subprocess.Process) -> bytes:
+    assert claimer.stdout is not None
+    return await claimer.stdout.readline()
 
 
 def go(claimers: list[asyncio.subprocess.Process]) -> None:
@@ -55,8 +59,10 @@ async def drain(database_url: str, tasks: int, claimers: int) -> float:
     processes = await start_claimers(database_url, claimers)
     began = time.perf_counter()
     go(processes)
-    ended = [int((await process.communicate())[0]) for process in processes]
+    ended = [int(await _line(process)) for process in processes]
     seconds = time.perf_counter() - began
+    for process in processes:
+        await process.wait()
     _check_once(database_url, tasks, sum(ended))
     return tasks / seconds
 

@@ -18,6 +18,7 @@ from fleet.connection import Connection, read_connection, write_connection
 from kernel.embedded import EmbeddedPostgres
 from kernel.errors import SettingsInvalid
 from kernel.migrate import create_tenant, migrate, store_api_key
+from kernel.settings import Settings, read_settings
 
 TENANT = "default"
 _START_SECONDS = 60
@@ -57,10 +58,10 @@ class FleetTree:
 
     def _start(self) -> None:
         (self.data / "logs").mkdir(parents=True, exist_ok=True)
-        database_url = (
-            self._environment.get("DATABASE_URL")
-            or self._stack.enter_context(EmbeddedPostgres(self.data / "postgres")).url
-        )
+        given = self._environment.get("DATABASE_URL")
+        server = None if given else self._stack.enter_context(EmbeddedPostgres(self.data / "postgres"))
+        settings = read_settings(Settings, database_url=given or (server and server.url))
+        database_url = settings.database_url.get_secret_value()
         migrate(database_url)
         create_tenant(database_url, TENANT, "Default")
         earlier = read_connection(self.data)
@@ -69,25 +70,26 @@ class FleetTree:
         self._stack.callback(self._stop)
         env = {**self._environment, "DATABASE_URL": database_url, "PYTHONUNBUFFERED": "1"}
         if not self._environment.get("OPENAI_API_KEY"):
-            env |= {"OPENAI_API_KEY": "offline", "OPENAI_BASE_URL": self._start_offline_model(env)}
-        connection = Connection(api_url=self._start_api(env), api_key=api_key, database_url=database_url)
-        write_connection(self.data, connection)
-        self.connection = connection
-        self._start_pods({**env, "FLEET_DRAIN_SECONDS": str(self._drain_seconds)}, connection)
+            env |= {"OPENAI_API_KEY": "offline", "OPENAI_BASE_URL": self._start_offline_model()}
+        self.connection = Connection(api_url=self._start_api(env), api_key=api_key, database_url=database_url)
+        self._start_pods({**env, "FLEET_DRAIN_SECONDS": str(self._drain_seconds)}, self.connection)
+        write_connection(self.data, self.connection)
 
     def _stop(self) -> None:
         pods = [child for child in self.children if child.name.startswith("pod-")]
         stop_all(pods, self._drain_seconds + 10)
         stop_all(self.children, 10)
 
-    def _start_offline_model(self, env: dict[str, str]) -> str:
+    def _start_offline_model(self) -> str:
         port = _free_port()
+        env = {name: self._environment[name] for name in ("PATH", "HOME", "LANG") if name in self._environment}
         child = self._add("model", [sys.executable, "-m", "offline_model", "--port", str(port)], env)
         self._wait_until_answers(child, f"http://127.0.0.1:{port}/v1/models")
         return f"http://127.0.0.1:{port}/v1"
 
     def _start_api(self, env: dict[str, str]) -> str:
         port = self._port or _free_port()
+        _check_port(port)
         child = self._add(
             "api", [sys.executable, "-m", "fleet", "api", "--host", "127.0.0.1", "--port", str(port)], env
         )
@@ -121,7 +123,7 @@ class FleetTree:
             if child.process.poll() is not None:
                 raise ProgramFailed(f"{child.name} exited with {child.process.returncode}:\n{child.tail()}")
             with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(url, timeout=5).is_success:
+                if httpx.get(url, timeout=5).is_success and child.process.poll() is None:
                     return
         raise ProgramFailed(f"{child.name} did not answer at {url} within {_START_SECONDS} s:\n{child.tail()}")
 
@@ -136,6 +138,13 @@ def _until_timeout() -> Iterator[None]:
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return probe.getsockname()[1]
+
+
+def _check_port(port: int) -> None:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        raise SettingsInvalid(f"--port: {port} is in use on this machine. Name another, or 0 for a free one.") from None
 
 
 def check_data(data: Path) -> None:

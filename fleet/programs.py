@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import signal
-import threading
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from fleet.connection import DEFAULT_DATA, connection_path
 from fleet.console import err, out
 from fleet.fleet_tree import TENANT, FleetTree, check_data
 from fleet.secrecy import hide_from_other_processes
+from fleet.stopping import until_stopped
 from kernel.migrate import create_api_key, create_tenant, migrate
 from kernel.settings import Settings, read_settings
 
@@ -37,12 +37,10 @@ def up(
     """Run a whole fleet here: database, API and pods, until Ctrl-C. Prints `ready` when it takes work."""
     check_data(data)
     hide_from_other_processes()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    with FleetTree(data, port, pods) as tree:
+    with until_stopped(), FleetTree(data, port, pods) as tree:
         out.print(f"ready {tree.connection.api_url} (key in {connection_path(data)})", highlight=False, soft_wrap=True)
-        while not stop.wait(1.0):
+        while True:
+            time.sleep(1)
             for name in tree.keep_up():
                 err.print(f"{name} had died and was started again; see {tree.data / 'logs'}")
 

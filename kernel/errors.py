@@ -92,6 +92,8 @@ _BY_SQLSTATE: dict[str, type[Refused]] = {
 }
 _BY_REASON: dict[str, type[Refused]] = {"lease_lost": LeaseLost, "instance_changed": InstanceChanged}
 _DATA_EXCEPTION, _CONSTRAINT_VIOLATION = "22", "23"
+_PASSING = ("08", "25", "40", "53", "57")  # connection, read-only or broken transaction, deadlock, resources, shutdown
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def from_database(error: psycopg.Error) -> Exception:
@@ -109,7 +111,7 @@ def from_database(error: psycopg.Error) -> Exception:
         kind, reason = InvalidInput, sqlstate
     if kind is not None:
         return kind(error.diag.message_primary or str(error), reason, error.diag.message_hint or "")
-    if sqlstate[:2] in ("08", "57", "53"):
+    if sqlstate[:2] in _PASSING or sqlstate == _LOCK_NOT_AVAILABLE:
         return DatabaseUnavailable(f"the database is not available: {error.diag.message_primary}")
     return error
 

@@ -5,7 +5,7 @@ travel as text. Everything else about the connection is psycopg's.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -50,25 +50,22 @@ class FunctionConnection(psycopg.AsyncConnection[Any]):
         values = [_encode(name, value) for name, value in args.items()]
         if claims is not None:
             values.insert(0, _encode("claims", claims))
+        key = (function, tuple(args), claims is not None)
         try:
-            return await self._call((function, tuple(args), claims is not None), values)
+            statement = self._statements.get(key) or await self._prepare(key)
+            if self._keeps_statements:
+                self.pgconn.send_query_prepared(statement.name, values)
+            else:
+                self.pgconn.send_query_params(statement.text, values)
+            [result, *_] = await self.wait(generators.execute(self.pgconn))
+            if result.status == pq.ExecStatus.TUPLES_OK:
+                return _rows(result, statement)
+            raise error_from_result(result)
         except psycopg.Error as error:
+            if error.sqlstate == _LOST_STATEMENT and self._keeps_statements:
+                self._keeps_statements = False
+                return await self.call_function(function, claims, args)
             raise from_database(error) from None
-
-    async def _call(self, key: _Key, values: Sequence[bytes | None]) -> list[Row]:
-        statement = self._statements.get(key) or await self._prepare(key)
-        if self._keeps_statements:
-            self.pgconn.send_query_prepared(statement.name, values)
-        else:
-            self.pgconn.send_query_params(statement.text, values)
-        [result, *_] = await self.wait(generators.execute(self.pgconn))
-        if result.status == pq.ExecStatus.TUPLES_OK:
-            return _rows(result, statement)
-        error = error_from_result(result)
-        if error.sqlstate == _LOST_STATEMENT and self._keeps_statements:
-            self._keeps_statements = False
-            return await self._call(key, values)
-        raise error
 
     async def _prepare(self, key: _Key) -> _Statement:
         # Named by its text: a statement of that name that is there already, from a call that was cancelled or from
@@ -108,9 +105,9 @@ def _encode(name: str, value: Any) -> bytes | None:
     try:
         text = to_json(value) if isinstance(value, dict | list) else str(value).encode()
     except (PydanticSerializationError, UnicodeEncodeError) as error:
-        raise InvalidInput(f"{name} cannot be written: {error}", name) from None
+        raise InvalidInput(f"{name} cannot be written: {error}", "value_invalid") from None
     if b"\0" in text:
-        raise InvalidInput(f"{name} holds a NUL character, which the database cannot store", name)
+        raise InvalidInput(f"{name} holds a NUL character, which the database cannot store", "value_invalid")
     return text
 
 

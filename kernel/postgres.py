@@ -40,6 +40,7 @@ class PostgresConnection:
         self._url = database_url
         self._role = role
         self._connection: FunctionConnection | None = None
+        self._channels: list[str] = []
         self._turn = asyncio.Lock()
 
     async def call(self, function: str, claims: Row | None, **args: Any) -> list[Row]:
@@ -49,10 +50,12 @@ class PostgresConnection:
             return await connection.call_function(function, claims, args)
 
     async def listen(self, channel: str) -> None:
-        """Subscribe this connection to `channel`; after a DatabaseUnavailable it must be subscribed again."""
+        """Subscribe to `channel`; a connection that is opened again later subscribes itself."""
         async with self._turn:
             connection = await self._open()
-            await _guard(connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel))))
+            if channel not in self._channels:
+                await _listen(connection, channel)
+                self._channels.append(channel)
 
     async def notified(self, timeout_seconds: float) -> list[str]:
         """Wait for a notification, at most `timeout_seconds`. Returns payloads, empty when none came.
@@ -75,6 +78,8 @@ class PostgresConnection:
     async def _open(self) -> FunctionConnection:
         if self._connection is None or self._connection.closed or self._connection.broken:
             self._connection = await _guard(PatientConnection.connect(self._url, **connect_options(self._role)))
+            for channel in self._channels:
+                await _listen(self._connection, channel)
         return self._connection
 
 
@@ -135,6 +140,10 @@ def connect_options(role: str | None) -> dict[str, Any]:
         "tcp_user_timeout": 20_000,
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
     }
+
+
+async def _listen(connection: FunctionConnection, channel: str) -> None:
+    await _guard(connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel))))
 
 
 async def _guard(awaitable: Awaitable[_T]) -> _T:

@@ -2,7 +2,9 @@
 
 from typing import TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kernel.errors import SettingsInvalid
@@ -16,6 +18,17 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     database_url: SecretStr = Field(description="postgresql://… of the database")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_connection_string(cls, value: SecretStr) -> SecretStr:
+        # Said here, because PostgreSQL's library quotes what it cannot read, password and all.
+        try:
+            conninfo_to_dict(value.get_secret_value())
+        except ProgrammingError:
+            raise ValueError("is no PostgreSQL connection string such as postgresql://USER:PASSWORD@HOST/DB") from None
+        return value
+
     openai_api_key: SecretStr = Field(SecretStr("offline"), description="key of the model endpoint")
     openai_base_url: str = Field("https://api.openai.com/v1", description="any OpenAI-compatible endpoint")
     fleet_model: str = Field("gpt-5-mini", description="model of agents that name none")

@@ -13,7 +13,7 @@ from kernel.functions import Kernel
 from kernel.models import ClaimedTask, DefinitionSummary, Instance, Json, Started, Submitted, Task, TaskStatus
 from process_engine import steps
 from process_engine.definition import parse
-from process_engine.errors import StepFailed, TokenUnknown
+from process_engine.errors import EngineError, StepFailed, TokenUnknown
 from process_engine.xml_source import as_text
 
 _MOST_TRIES = 10  # a step loses only to another step of the same instance, so each try means somebody else moved on
@@ -76,20 +76,23 @@ async def submit(
     raise InstanceChanged(f"The instance of task {task_id} keeps moving: submit again.", "instance_changed")
 
 
-async def step_after(kernel: Kernel, task: ClaimedTask, output: Json) -> Json | None:
+async def step_after(kernel: Kernel, task: ClaimedTask, output: Json) -> tuple[Json | None, Json | None]:
     """The step that completing `task` with `output` makes, for the instance as it is now; None for a lone task.
 
-    Raises StepFailed where the process cannot go on.
+    Where the process cannot go on, the second is the incident {revision, reason} instead.
     """
     if task.proc_inst_id is None:
-        return None
+        return None, None
     instance = await kernel.get_instance(task.proc_inst_id)
     if instance is None:
         raise NotFound(f"There is no process instance {task.proc_inst_id}.", "instance_unknown")
-    return await _step(kernel, instance, task.engine_token, output)
+    try:
+        return await _step(kernel, instance, task.engine_token, output), None
+    except EngineError as failure:
+        return None, {"revision": instance.revision, "reason": str(failure)}
 
 
-async def _step_or_incident(kernel: Kernel, task: Task, output: Json) -> tuple[Json | None, str | None]:
+async def _step_or_incident(kernel: Kernel, task: Task, output: Json) -> tuple[Json | None, Json | None]:
     if task.proc_inst_id is None or task.status != TaskStatus.TODO:
         return None, None
     instance = await kernel.get_instance(task.proc_inst_id)
@@ -99,7 +102,7 @@ async def _step_or_incident(kernel: Kernel, task: Task, output: Json) -> tuple[J
     except TokenUnknown:
         return None, None  # the task has closed since it was read, and the kernel will say how
     except StepFailed as failure:
-        return None, str(failure)
+        return None, {"revision": instance.revision, "reason": str(failure)}
 
 
 async def _step(kernel: Kernel, instance: Instance, engine_token: str | None, output: Json) -> Json:

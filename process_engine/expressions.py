@@ -8,9 +8,9 @@ name cannot say:
     has(vars.comment) ? vars.comment : ""          a variable that may be absent
     vars["고객명"]                                   a variable whose name is not [A-Za-z_][A-Za-z0-9_]*
 
-CEL cannot loop, read files or call Python. What a process author should know of it: text compares with `==`; int and
-double do not mix in arithmetic (`double(count) * 1.5`); `size(text)` counts the bytes of its UTF-8 form; the order in
-which a map is walked is not defined; an absent field is an error, which `has(map.field)` avoids.
+CEL cannot loop without end, read files or call Python. What a process author should know of it: text compares with
+`==`; int and double do not mix in arithmetic (`double(count) * 1.5`); `size(text)` counts the bytes of its UTF-8 form;
+the order in which a map is walked is not defined; an absent field is an error, which `has(map.field)` avoids.
 """
 
 import re
@@ -25,6 +25,9 @@ from process_engine.plain_json import Json, plain_copy
 LONGEST_EXPRESSION = 10_000
 """Characters. The CEL library recurses over an expression; at 100,000 chained operators it overflows the stack."""
 
+MOST_STEPS = 20_000
+"""Steps of the comprehensions of one expression; the library takes about 15 microseconds for each and holds the GIL."""
+
 ALL_VARIABLES = "vars"
 
 _FUNCTIONS = frozenset(
@@ -37,6 +40,7 @@ _FUNCTIONS = frozenset(
 
 _SIGNED_64_MIN, _UNSIGNED_64_MAX = -(2**63), 2**64 - 1
 _TEXT_LITERAL = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'')
+_COMPREHENSION = re.compile(r"\.\s*(?:map|filter|all|exists|exists_one)\s*\(")
 _SYNTAX_ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (?:Syntax error: )?(.+)")
 
 
@@ -71,6 +75,7 @@ def evaluate(text: str, variables: dict[str, Json]) -> Json:
     program = _compiled(text)
     context = _referenced(program, variables)
     _check_integers(context)
+    _check_work(text, context)
     try:
         result = program.execute(context)
     except Exception as error:
@@ -142,6 +147,25 @@ def _referenced(program: cel.Program, variables: dict[str, Json]) -> dict[str, J
     if ALL_VARIABLES in program.variables():
         context[ALL_VARIABLES] = variables
     return context
+
+
+def _check_work(text: str, context: dict[str, Json]) -> None:
+    """Refuse comprehensions that would walk too much: n elements and k comprehensions are at most n ** k steps."""
+    comprehensions = len(_COMPREHENSION.findall(text))
+    if comprehensions:
+        longest = max(_longest(context), text.count(",") + 1)
+        if longest**comprehensions > MOST_STEPS:
+            _fail(
+                text, f"{comprehensions} comprehensions over up to {longest} elements walk more than {MOST_STEPS} steps"
+            )
+
+
+def _longest(value: Json) -> int:
+    if isinstance(value, dict):
+        return max([len(value), *map(_longest, value.values())])
+    if isinstance(value, list):
+        return max([len(value), *map(_longest, value)])
+    return 0
 
 
 def _check_integers(value: Json) -> None:

@@ -8,6 +8,7 @@ from jsonschema.exceptions import SchemaError
 from jsonschema.validators import validator_for
 
 from process_engine.plain_json import Json
+from process_engine.schema_check import unusable_parts
 
 
 def parse_schema(text: str) -> dict[str, Json]:
@@ -35,6 +36,8 @@ def _checked(text: str) -> dict[str, Json]:
         validator_for(schema, default=Draft202012Validator).check_schema(schema)
     except SchemaError as error:
         raise ValueError(f"not a JSON Schema: {error.json_path}: {error.message}") from error
+    for complaint in unusable_parts(schema):
+        raise ValueError(complaint)
     return schema
 
 

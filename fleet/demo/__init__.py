@@ -17,6 +17,8 @@ from fleet.demo.run import run_all
 from fleet.demo.table import DemoTable
 from fleet.fleet_tree import FleetTree
 from fleet.packaged import example
+from fleet.secrecy import hide_from_other_processes
+from fleet.stopping import until_stopped
 from kernel.errors import SettingsInvalid
 
 
@@ -41,7 +43,10 @@ def demo(
     model = "your OPENAI_API_KEY's model" if os.environ.get("OPENAI_API_KEY") else "the offline extractive model"
     out.print(f"ProcessFleet demo: {len(requests)} requests, {len(files)} documents, {pods} pods, {model}\n")
     started = time.monotonic()
+    hide_from_other_processes()
+    completed = 0
     with (
+        until_stopped() as came,
         tempfile.TemporaryDirectory(prefix="fleet-demo-") as folder,
         FleetTree(Path(folder), 0, pods) as tree,
         ApiClient(tree.connection.api_url, tree.connection.api_key) as api,
@@ -50,6 +55,8 @@ def demo(
         with DemoTable(requests) as table:
             runs = run_all(api, requests, table)
         completed = report(api, runs)
+    if came:
+        raise typer.Exit(128 + came[0])
     seconds = time.monotonic() - started
     out.print(f"demo: {completed} of {len(requests)} processes COMPLETED in {seconds:.0f} s", highlight=False)
     if completed < len(requests):

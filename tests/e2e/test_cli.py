@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -145,3 +146,15 @@ def test_stopping_up_leaves_nothing_running_and_it_can_start_again(tmp_path: Pat
 
 def _serves(process: psutil.Process, folder: Path) -> bool:
     return str(folder / "data" / "postgres") in " ".join(process.info["cmdline"] or [])
+
+
+def test_a_port_in_use_is_named_and_nothing_stays_running(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "fleet", "up", "--data", "data", "--port", port],
+            check=False, cwd=tmp_path, text=True, capture_output=True, timeout=120,
+        )  # fmt: skip
+    assert done.returncode == 1 and f"--port: {port} is in use" in done.stderr
+    assert not (tmp_path / "data" / "connection.json").exists()
+    assert not [process for process in psutil.process_iter(["cmdline"]) if _serves(process, tmp_path)]

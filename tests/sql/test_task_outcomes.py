@@ -6,7 +6,7 @@ import pytest
 from fixture_types import Enqueue, Rows, SetClock, StartInstance, StartPod
 from instance_steps import agent_task, person_task, step
 
-from kernel.errors import Conflict, InvalidInput, LeaseLost
+from kernel.errors import Conflict, InstanceChanged, InvalidInput, LeaseLost
 from kernel.functions import Kernel
 
 
@@ -142,7 +142,10 @@ async def test_submitting_with_an_incident_keeps_the_output_and_says_why(
 ) -> None:
     instance_id = await start_instance(person_task())
     (task,) = await kernel_api.find_tasks(instance_id)
-    await kernel_api.submit_task(task.task_id, {"ok": True}, incident="no flow's condition holds")
+    incident = {"revision": 1, "reason": "no flow's condition holds"}
+    with pytest.raises(InstanceChanged):
+        await kernel_api.submit_task(task.task_id, {"ok": True}, incident={**incident, "revision": 0})
+    await kernel_api.submit_task(task.task_id, {"ok": True}, incident=incident)
     (task,) = await kernel_api.find_tasks(instance_id)
     instance = await kernel_api.get_instance(instance_id)
     assert (task.status, task.output, task.error) == ("FAILED", {"ok": True}, "no flow's condition holds")

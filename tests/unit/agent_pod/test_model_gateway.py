@@ -1,5 +1,6 @@
 """The model endpoint: OpenAI's own client works through it unchanged, and every call is in the journal."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -182,3 +183,69 @@ async def _ask(endpoint: Any, stream: bool = False, token: str | None = None, co
             headers={"Authorization": f"Bearer {endpoint.token if token is None else token}"},
             **body,  # type: ignore[arg-type]
         )
+
+
+async def test_a_body_that_is_too_large_or_cannot_be_written_again_is_refused(
+    open_endpoint: OpenEndpoint, offline_url: str
+) -> None:
+    endpoint = await open_endpoint(offline_url)
+    assert (await _ask(endpoint, content=b'{"x": "' + b"y" * (33 << 20) + b'"}')).status_code == 413
+    for body in (b'{"messages": NaN}', b'{"messages": "\\ud800"}'):
+        assert (await _ask(endpoint, content=body)).status_code == 400
+
+
+async def test_an_endpoint_that_quotes_the_key_does_not_give_it_away(
+    open_endpoint: OpenEndpoint, scripted_url: str, upstream: Any
+) -> None:
+    endpoint = await open_endpoint(scripted_url)
+    upstream.answer = JSONResponse({"error": {"message": "Incorrect API key provided: sk-the-real-key"}}, 401)
+    for stream in (False, True):
+        assert "sk-the-real-key" not in (await _ask(endpoint, stream=stream)).text
+    assert "sk-the-real-key" not in str(await endpoint.calls())
+
+
+@pytest.mark.parametrize("usage", [1.5, [1], "many", {"prompt_tokens": -5}, {"prompt_tokens": "x"}])
+async def test_usage_in_any_shape_is_recorded(
+    open_endpoint: OpenEndpoint, scripted_url: str, upstream: Any, usage: Any
+) -> None:
+    endpoint = await open_endpoint(scripted_url)
+    upstream.answer = JSONResponse({"id": "x", "model": "gpt-4o", "choices": [], "usage": usage})
+    assert (await _ask(endpoint)).status_code == 200
+    [call] = await endpoint.calls()
+    assert (call.input_tokens, call.outcome) == (0, "ok")
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        b"5", b"[]", b'{"choices": null}', b'{"choices": [{"delta": {"content": ["a"]}}]}',
+        b'{"choices": [{"delta": {"tool_calls": [{"function": {"name": "f"}}]}}]}',
+    ],
+)  # fmt: skip
+async def test_an_unusual_stream_passes_whole(
+    open_endpoint: OpenEndpoint, scripted_url: str, upstream: Any, chunk: bytes
+) -> None:
+    endpoint = await open_endpoint(scripted_url)
+    upstream.stream = [b"data: " + chunk + b"\n\n", b"data: [DONE]"]
+    answer = await _ask(endpoint, stream=True)
+    assert chunk.decode() in answer.text and "[DONE]" in answer.text
+    assert [call.outcome for call in await endpoint.calls()] == ["ok"]
+
+
+async def test_a_client_that_goes_away_in_mid_stream_is_recorded(
+    open_endpoint: OpenEndpoint, scripted_url: str, upstream: Any
+) -> None:
+    endpoint = await open_endpoint(scripted_url)
+    first = b'data: {"model":"gpt-4o","choices":[{"index":0,"delta":{"content":"half"}}]}\n\n'
+    upstream.stream = [first] * 2000
+    async with httpx.AsyncClient() as http:
+        headers = {"Authorization": f"Bearer {endpoint.token}"}
+        body = {"model": "m", "messages": MESSAGES, "stream": True}
+        async with http.stream("POST", f"{endpoint.url}/chat/completions", headers=headers, json=body) as answer:
+            async for _ in answer.aiter_bytes():
+                break
+    for _ in range(1000):
+        if await endpoint.calls():
+            break
+        await asyncio.sleep(0.01)
+    assert [call.outcome for call in await endpoint.calls()] == ["error"]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from agent_pod.registry import read_orchestrators
 from agent_pod.runner import Limits
 from agent_pod.runners import Runners
 from agent_pod.servers import LoopServer
+from kernel.errors import DatabaseUnavailable
 from kernel.functions import Kernel
 from kernel.models import Task
 from kernel.postgres import PostgresConnection
@@ -67,6 +69,14 @@ async def running_pod(database_url: str) -> AsyncIterator[Callable[[], Any]]:
         await connection.close()
 
     yield run
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("did not happen within ten seconds")
 
 
 async def ended(kernel_api: Kernel, task_id: UUID) -> Task:
@@ -141,3 +151,49 @@ async def test_health_readiness_and_metrics_are_served(running_pod: Any, enqueue
 async def _own_pid(kernel: Kernel) -> int:
     connection = kernel.transport._connection  # type: ignore[attr-defined]  # the one that must stay
     return connection.info.backend_pid
+
+
+async def test_a_pod_that_can_start_nothing_hands_tasks_back_and_is_not_ready(
+    running_pod: Any, enqueue: Any, kernel_api: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_pod() as running:
+        monkeypatch.setattr(tempfile, "tempdir", "/nowhere/at/all")
+        [task_id] = await enqueue(max_attempts=1)
+        await until(lambda: not running.pod.ready)
+        task = await kernel_api.get_task(task_id)
+        assert task and (task.status, task.attempt) == ("PENDING", 0)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+
+
+async def test_a_pod_outlives_a_database_that_is_read_only_for_a_while(
+    running_pod: Any, enqueue: Any, kernel_api: Kernel, owner: psycopg.Connection
+) -> None:
+    async with running_pod():
+        [task_id] = await enqueue(agent_orch="naughty", input={"do": "answer"})
+        owner.execute(f"alter database {owner.info.dbname} set default_transaction_read_only = on")
+        owner.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() "
+            "and pid <> pg_backend_pid() and pid <> %s",
+            [await _own_pid(kernel_api)],
+        )
+        await asyncio.sleep(0.3)
+        owner.execute(f"alter database {owner.info.dbname} reset default_transaction_read_only")
+        owner.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() "
+            "and pid <> pg_backend_pid() and pid <> %s",
+            [await _own_pid(kernel_api)],
+        )
+        assert (await ended(kernel_api, task_id)).status == "DONE"
+
+
+async def test_a_connection_opened_again_still_listens(database_url: str, owner: psycopg.Connection) -> None:
+    connection = PostgresConnection(database_url, "fleet_pod")
+    await connection.listen("fleet_tasks")
+    assert connection._connection
+    owner.execute("select pg_terminate_backend(%s)", [connection._connection.info.backend_pid])
+    with pytest.raises(DatabaseUnavailable):
+        await connection.notified(1)
+    assert await connection.notified(0.1) == []
+    owner.execute("notify fleet_tasks, 'hello'")
+    assert await connection.notified(10) == ["hello"]
+    await connection.close()

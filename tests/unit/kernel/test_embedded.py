@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from kernel.embedded import EmbeddedPostgres
+from kernel.errors import SettingsInvalid
 
 
 def test_it_starts_for_this_machine_alone_stops_even_on_an_error_and_finds_its_data_again() -> None:
@@ -27,3 +28,19 @@ def test_it_starts_for_this_machine_alone_stops_even_on_an_error_and_finds_its_d
             psycopg.connect(server.url, connect_timeout=2)
         with EmbeddedPostgres(directory) as again, psycopg.connect(again.url) as connection:
             assert connection.execute("select v::text from kept").fetchone() == ("[1,2]",)
+
+
+def test_a_server_whose_owner_was_killed_is_stopped_by_the_next_one() -> None:
+    with tempfile.TemporaryDirectory(prefix="fleet-test-") as folder:
+        data = Path(folder) / "data"
+        with EmbeddedPostgres(data):
+            pass
+        (data / ".handle_pids.json").write_text("[999999999]")
+        with EmbeddedPostgres(data):
+            assert (data / "postmaster.pid").exists()
+        assert not (data / "postmaster.pid").exists()
+
+
+def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match="too long for a database"), EmbeddedPostgres(tmp_path / ("x" * 90)):
+        pass

@@ -60,3 +60,10 @@ def test_every_wrong_setting_is_named_and_no_value_is_shown(environment: pytest.
 def test_settings_do_not_show_their_secrets() -> None:
     settings = read_settings(Sample, openai_api_key=SecretStr(SECRET))
     assert SECRET not in repr(settings) and SECRET not in str(settings)
+
+
+def test_a_mistyped_database_url_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres:/fleet:hunter2@db/fleet")
+    with pytest.raises(SettingsInvalid, match=r"DATABASE_URL: .*is no PostgreSQL connection string") as refused:
+        read_settings(Settings)
+    assert "hunter2" not in str(refused.value)

@@ -167,3 +167,12 @@ def test_text_is_an_expression_when_it_starts_with_an_equals_sign() -> None:
     assert [is_expression(text) for text in ("=a", "  = a", "a", "", "a = b")] == [True, True, False, False, False]
     assert resolve_text("literal {a}", {"a": 1}) == "literal {a}"
     assert resolve_text("= a", {"a": 1}) == 1
+
+
+def test_comprehensions_that_would_walk_for_minutes_are_refused() -> None:
+    numbers = list(range(200))
+    assert evaluate("items.map(i, i + 1).size()", {"items": numbers}) == 200
+    with pytest.raises(ExpressionError, match="walk more than 20000 steps"):
+        evaluate("items.map(a, items.map(b, items.map(c, c))).size()", {"items": numbers})
+    with pytest.raises(ExpressionError, match="walk more than 20000 steps"):
+        evaluate("items .exists (a, vars.deep.items.all(b, a == b))", {"items": [1], "deep": {"items": numbers}})

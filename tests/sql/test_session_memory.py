@@ -1,0 +1,86 @@
+"""What a session remembers to claim fast must never hide a task from it."""
+
+import psycopg
+from fixture_types import Enqueue, SetClock, StartPod
+from psycopg.rows import dict_row
+
+ENTRIES = "select pg_stat_get_xact_tuples_returned('public.todolist_queue'::regclass)"
+NEXT = "select * from public.next_task(gen_random_uuid(), %s, 60, %s)"
+
+
+async def test_a_claim_that_is_committed_after_another_pods_upkeep_is_reclaimed_by_that_pod(
+    start_pod: StartPod, enqueue: Enqueue, set_clock: SetClock, database_url: str
+) -> None:
+    pod = await start_pod()
+    await enqueue(2)
+    with psycopg.connect(database_url, row_factory=dict_row) as slow:
+        early = slow.execute(NEXT, ['["echo"]', None]).fetchone()
+        assert early is not None
+        late = await pod.claim()
+        assert late.fencing_token > early["fencing_token"]
+        assert await pod.next() is None
+        slow.commit()
+    set_clock(61)
+    assert {(await pod.claim()).task_id, (await pod.claim()).task_id} == {early["task_id"], late.task_id}
+
+
+async def test_the_queues_of_a_pod_take_turns(start_pod: StartPod, enqueue: Enqueue) -> None:
+    pod = await start_pod(serves=("flooded", "echo"))
+    await enqueue(20, agent_orch="flooded")
+    await enqueue(3, agent_orch="echo")
+    assert sorted([(await pod.claim()).agent_orch for _ in range(6)]) == ["echo"] * 3 + ["flooded"] * 3
+    assert [(await pod.claim()).agent_orch for _ in range(3)] == ["flooded"] * 3
+
+
+async def test_a_task_handed_back_behind_the_sessions_floor_is_found_again(
+    start_pod: StartPod, enqueue: Enqueue
+) -> None:
+    pod, other = await start_pod(name="a"), await start_pod(name="b")
+    await enqueue(10)
+    first = await other.claim()
+    for _ in range(4):
+        await pod.end(await pod.claim())
+    await other.end(first, "released")
+    left = [(await pod.claim()).task_id for _ in range(6)]
+    assert first.task_id in left and len(set(left)) == 6
+
+
+async def test_a_session_whose_queues_change_finds_everything(start_pod: StartPod, enqueue: Enqueue) -> None:
+    pod = await start_pod(serves=("echo", "other"))
+    await enqueue(3, agent_orch="echo", priority=1)
+    await enqueue(3, agent_orch="other", priority=1)
+    for queues in (["echo"], ["other"], ["echo", "other"], ["other", "echo"], ["other"], ["echo"]):
+        pod.queues = queues
+        task = await pod.claim()
+        assert task.agent_orch in queues
+
+
+async def test_all_pods_together_find_every_task_whatever_its_priority(start_pod: StartPod, enqueue: Enqueue) -> None:
+    pods = [await start_pod(name=name) for name in "abc"]
+    ids = [i for n in range(30) for i in await enqueue(priority=1 + n * 7 % 5, tenant=("acme", "globex")[n % 2])]
+    seen = [(await pods[n % 3].claim()).task_id for n in range(30)]
+    assert sorted(seen) == sorted(ids)
+    assert [await pod.next() for pod in pods] == [None] * 3
+
+
+async def test_under_a_held_snapshot_finished_tasks_of_a_higher_priority_cost_a_claim_nothing(
+    start_pod: StartPod, enqueue: Enqueue, database_url: str
+) -> None:
+    pod = await start_pod()
+    await enqueue(50, priority=1)
+    with psycopg.connect(database_url) as holder, psycopg.connect(database_url, autocommit=True) as claimer:
+        holder.execute("set transaction isolation level repeatable read")
+        holder.execute("select count(*) from public.todolist")
+        await enqueue(400, priority=5)
+        for _ in range(400):
+            await pod.end(await pod.claim())
+        claimer.execute(NEXT, ['["echo"]', None])
+        read = []
+        for _ in range(5):
+            with claimer.transaction():
+                before = claimer.execute(ENTRIES).fetchone()
+                assert claimer.execute(NEXT, ['["echo"]', None]).fetchone() is not None
+                after = claimer.execute(ENTRIES).fetchone()
+                assert before and after
+                read.append(after[0] - before[0])
+        assert sorted(read)[2] < 20, read
