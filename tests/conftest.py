@@ -103,6 +103,10 @@ def database_url(server: EmbeddedPostgres) -> Iterator[str]:
     with psycopg.connect(server.url, autocommit=True) as superuser:
         superuser.execute(f"create database {name} template {TEMPLATE}")
         yield make_conninfo(server.url, dbname=name)
+        # A connection that was closed a moment ago has a process that is still leaving; DROP would wait 100 ms for it.
+        for _ in range(100):
+            if not superuser.execute("select from pg_stat_activity where datname = %s", [name]).fetchone():
+                break
         superuser.execute(f"drop database {name} with (force)")
 
 

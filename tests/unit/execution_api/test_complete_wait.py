@@ -31,7 +31,8 @@ async def claim(pod: Any) -> Any:
 
 async def work(pod: Any, kernel: Kernel, output: dict[str, Any]) -> None:
     task = await claim(pod)
-    await pod.end(task, output=output, step=await step_after(kernel, task, output))
+    step, _ = await step_after(kernel, task, output)
+    await pod.end(task, output=output, step=step)
 
 
 async def test_the_answer_is_held_until_the_instance_is_completed(
