@@ -14,6 +14,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.05, 1.0, 1.5  # seconds
 _OVER = frozenset({ProcessStatus.COMPLETED, ProcessStatus.ERROR, ProcessStatus.CANCELLED})
 _CLOSED = frozenset({TaskStatus.DONE, TaskStatus.CANCELLED})
 _PAGE = 500
+_MOST_READS = 10
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,25 @@ async def read_instance(kernel: Kernel, instance_id: UUID) -> Instance:
 
 
 async def read_standing(kernel: Kernel, instance_id: UUID) -> Standing:
-    """How the instance stands. Raises NotFound."""
+    """How the instance stands; instance and tasks are of one moment. Raises NotFound."""
     instance = await read_instance(kernel, instance_id)
+    for _ in range(_MOST_READS):
+        tasks = await _read_tasks(kernel, instance_id)
+        again = await read_instance(kernel, instance_id)
+        if (again.revision, again.status) == (instance.revision, instance.status):
+            break
+        instance = again  # a step came between the two reads
+    return Standing(instance, [task for task in reversed(tasks) if task.status not in _CLOSED])
+
+
+async def _read_tasks(kernel: Kernel, instance_id: UUID) -> list[Task]:
     # All statuses in one query: asked for one after the other, a task that changes status in between is in none.
     tasks = await kernel.find_tasks(instance_id, limit=_PAGE)
     page = tasks
     while len(page) == _PAGE:
         page = await kernel.find_tasks(instance_id, before=page[-1].task_id, limit=_PAGE)
         tasks.extend(page)
-    return Standing(instance, [task for task in reversed(tasks) if task.status not in _CLOSED])
+    return tasks
 
 
 async def settle(
