@@ -42,6 +42,7 @@ async def read_instance(kernel: Kernel, instance_id: UUID) -> Instance:
 async def read_standing(kernel: Kernel, instance_id: UUID) -> Standing:
     """How the instance stands; instance and tasks are of one moment. Raises NotFound."""
     instance = await read_instance(kernel, instance_id)
+    tasks: list[Task] = []
     for _ in range(_MOST_READS):
         tasks = await _read_tasks(kernel, instance_id)
         again = await read_instance(kernel, instance_id)
