@@ -24,7 +24,7 @@
 -- Schema kernel holds what only these functions use. The file may be applied any number of times.
 --
 -- Chapters: 1 words, 2 roles, 3 tables, 4 clock and claims, 5 queue, 6 tasks and steps, 7 for the pod,
---           8 for the API, 9 documents, 10 reading, 11 dashboards, 12 policies and grants.
+--           8 for the API, 9 documents, 10 reading, 11 dashboards, 12 policies and grants, 13 Supabase.
 
 -- == 1. Words ========================================================================================================
 
@@ -374,6 +374,27 @@ language sql stable set search_path = '' as $$
     select coalesce(kernel.claims() ->> 'actor', 'user:' || (kernel.claims() ->> 'email'),
                     'user:' || (kernel.claims() ->> 'sub'), 'kernel')
 $$;
+
+-- What PostgREST calls before each request (its setting db-pre-request). A program of ours comes with the service key,
+-- who may read everything; it says in two headers which of our roles it wants to be, and on behalf of whom, and is held
+-- by row-level security from there on. From anybody else the headers are refused.
+create or replace function kernel.become_program() returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_headers jsonb := coalesce(nullif(current_setting('request.headers', true), '')::jsonb, '{}');
+    v_role text := v_headers ->> 'x-fleet-role';
+begin
+    if v_role is null and not v_headers ? 'x-fleet-claims' then
+        return;
+    end if;
+    if current_user <> 'service_role' or v_role is null or v_role not in ('fleet_api', 'fleet_pod') then
+        raise exception using errcode = 'PT403', detail = 'program_role',
+            message = 'X-Fleet-Role and X-Fleet-Claims are for programs that have the service key.',
+            hint = 'Leave them out, or use the service key and the role fleet_api or fleet_pod.';
+    end if;
+    perform set_config('request.jwt.claims', (coalesce(v_headers ->> 'x-fleet-claims', '{}')::jsonb)::text, true),
+            set_config('role', v_role, true);
+end $$;
 
 create or replace function kernel.record_event(
     p_tenant_id text, p_proc_inst_id uuid, p_task_id uuid, p_type public.event_type, p_actor text, p_message text,
@@ -1439,6 +1460,22 @@ language sql stable set search_path = '' as $$
     select o.* from public.agent_orch o order by o.id
 $$;
 
+-- The columns that the functions of this schema give, with the names of their types: JSON does not tell a time from a
+-- text, so whoever calls through PostgREST asks once.
+create or replace function public.describe_functions() returns table (name text, columns jsonb)
+language sql stable set search_path = '' as $$
+    select p.proname, jsonb_object_agg(c.name, c.type)
+    from pg_catalog.pg_proc p, lateral (
+        select a.attname as name, a.atttypid::regtype::text as type
+        from pg_catalog.pg_type t join pg_catalog.pg_attribute a on a.attrelid = t.typrelid
+        where t.oid = p.prorettype and a.attnum > 0 and not a.attisdropped
+        union all
+        select n.name, n.type::regtype::text
+        from unnest(p.proargnames, p.proallargtypes, p.proargmodes) n(name, type, mode) where n.mode = 't') c
+    where p.pronamespace = 'public'::regnamespace and has_function_privilege(p.oid, 'execute')
+    group by p.oid, p.proname order by p.proname
+$$;
+
 -- == 11. Dashboards ==================================================================================================
 
 -- One row per queue, over all tenants: numbers only. Counts stop at 1000, because counting a million rows for a
@@ -1543,7 +1580,8 @@ begin
             ('find_events', 'authenticated, fleet_api'), ('find_calls', 'authenticated, fleet_api'),
             ('instance_cost', 'authenticated, fleet_api'), ('find_documents', 'authenticated, fleet_api'),
             ('get_document', 'authenticated, fleet_api, fleet_pod'), ('find_agents', 'authenticated, fleet_api'),
-            ('find_orchestrators', 'authenticated, fleet_api')
+            ('find_orchestrators', 'authenticated, fleet_api'),
+            ('describe_functions', 'fleet_api, fleet_pod')
         ) as g(name, roles)
         join pg_catalog.pg_proc p on p.proname = g.name and p.pronamespace = 'public'::regnamespace
     loop
@@ -1553,4 +1591,56 @@ begin
             execute format('grant execute on function %s to %s', v_grant.signature, v_grant.roles);
         end if;
     end loop;
+end $$;
+
+-- == 13. Supabase ====================================================================================================
+-- What only a Supabase project has: PostgREST with its login authenticator, and the publication of Realtime. Elsewhere
+-- this chapter does nothing. What the owner of the database may not do here is a warning that says who can.
+
+do $$
+declare
+    v_hook text;
+begin
+    if not exists (select from pg_catalog.pg_roles where rolname = 'authenticator') then
+        return;
+    end if;
+    grant usage on schema kernel to anon, service_role;
+    grant execute on function kernel.become_program() to anon, authenticated, service_role;
+    if not pg_has_role('authenticator', 'fleet_api', 'member') or not pg_has_role('authenticator', 'fleet_pod', 'member') then
+        grant fleet_api, fleet_pod to authenticator;
+    end if;
+    select substr(c.setting, length('pgrst.db_pre_request=') + 1) into v_hook
+    from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) c(setting)
+    where s.setrole = 'authenticator'::regrole and c.setting like 'pgrst.db\_pre\_request=%'
+      and s.setdatabase in (0, (select d.oid from pg_catalog.pg_database d where d.datname = current_database()))
+    order by s.setdatabase desc limit 1;
+    if v_hook is null then
+        execute format('alter role authenticator in database %I set pgrst.db_pre_request = %L', current_database(),
+                       'kernel.become_program');
+        notify pgrst, 'reload config';
+    elsif v_hook <> 'kernel.become_program' then
+        raise warning 'PostgREST calls % before each request: let it perform kernel.become_program(), so that '
+                      'programs can run with FLEET_VIA=supabase.', v_hook;
+    end if;
+    notify pgrst, 'reload schema';
+exception when insufficient_privilege then
+    raise warning '%: ask an administrator to grant fleet_api and fleet_pod to authenticator and to set '
+                  'pgrst.db_pre_request to kernel.become_program, or let programs connect to PostgreSQL.', sqlerrm;
+end $$;
+
+-- What people look at while it changes. Row-level security holds for those who listen.
+do $$
+declare
+    v_table text;
+begin
+    foreach v_table in array array['todolist', 'events', 'notifications'] loop
+        if exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime' and not puballtables)
+           and not exists (select from pg_catalog.pg_publication_tables
+                           where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = v_table)
+        then
+            execute format('alter publication supabase_realtime add table public.%I', v_table);
+        end if;
+    end loop;
+exception when insufficient_privilege then
+    raise warning '%: ask the owner of publication supabase_realtime to add todolist, events and notifications.', sqlerrm;
 end $$;

@@ -104,16 +104,23 @@ def from_database(error: psycopg.Error) -> Exception:
     sqlstate = error.sqlstate
     if sqlstate is None:
         return DatabaseUnavailable(f"the database connection failed: {error}") if _is_connection(error) else error
-    reason = error.diag.message_detail or ""
+    told = error.diag
+    message = told.message_primary or str(error)
+    return from_sqlstate(sqlstate, message, told.message_detail or "", told.message_hint or "") or error
+
+
+def from_sqlstate(sqlstate: str, message: str, detail: str, hint: str) -> FleetError | None:
+    """The error of the house that an SQL error with `sqlstate` stands for; None where it is a defect of ours."""
+    reason = detail
     kind = _BY_REASON.get(reason) if sqlstate == "PT409" else None
     kind = kind or _BY_SQLSTATE.get(sqlstate)
     if kind is None and sqlstate[:2] in (_DATA_EXCEPTION, _CONSTRAINT_VIOLATION):
         kind, reason = InvalidInput, sqlstate
     if kind is not None:
-        return kind(error.diag.message_primary or str(error), reason, error.diag.message_hint or "")
+        return kind(message, reason, hint)
     if sqlstate[:2] in _PASSING or sqlstate == _LOCK_NOT_AVAILABLE:
-        return DatabaseUnavailable(f"the database is not available: {error.diag.message_primary}")
-    return error
+        return DatabaseUnavailable(f"the database is not available: {message}")
+    return None
 
 
 def _is_connection(error: psycopg.Error) -> bool:

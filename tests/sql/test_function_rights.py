@@ -49,6 +49,7 @@ MAY_CALL: dict[str, set[str]] = {
     "find_documents": READER,
     "find_agents": READER,
     "find_orchestrators": READER,
+    "describe_functions": {"fleet_api", "fleet_pod"},
 }
 OURS = """p.pronamespace = '{}'::regnamespace
     and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')"""
