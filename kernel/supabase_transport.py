@@ -77,7 +77,7 @@ class SupabaseConnection:
     async def _ask(self, function: str, claims: Row | None, args: Row) -> list[Row]:
         body = {f"p_{name}": _encode(name, value) for name, value in args.items()}
         request = (await self._open()).rpc(function, body)
-        headers = cast("httpx.Headers", request.request.headers)  # pyright: ignore[reportUnknownMemberType]
+        headers = request.request.headers  # pyright: ignore[reportUnknownMemberType]
         headers.update({"X-Fleet-Role": self._role, "X-Fleet-Claims": json.dumps(claims or {})})
         try:
             data = cast("object", (await request.execute()).data)

@@ -1,6 +1,6 @@
 """Programs of other projects that tests run beside ours: packages of npm, each checked against the hash written here.
 
-They are fetched once, by npm itself, into a folder that git does not keep. Where the machine has no npm, a wheel has it.
+They are fetched once, by npm itself, into a folder that git does not keep. A machine without npm gets it from a wheel.
 """
 
 import base64
