@@ -117,7 +117,8 @@ class Pod:
         if isinstance(error, LeaseLost) or self._is_hopeless():
             self._metrics.lease_lost.inc()
             self._keeper.release()
-            logger.warning("the end of a task is not told: %s", error)
+            reason = "the lease was lost" if isinstance(error, LeaseLost) else "the end of a task is not told"
+            logger.warning("%s: %s", reason, error)
             return None
         if isinstance(error, InvalidInput) and ended is not None:
             return ended[0], Failed(f"the result was refused: {error}", retryable=False)
@@ -183,6 +184,7 @@ class Pod:
             name = answer.why
             if name == "lost":
                 self._metrics.lease_lost.inc()
+                logger.warning("the lease was lost while task %s ran", task.task_id)
         else:
             name = "done" if isinstance(answer, Done) else "failed"
         self._metrics.task_outcomes.labels(task.agent_orch, name).inc()
