@@ -12,9 +12,13 @@ How the modules depend on each other, from the ground up:
     graph                       a process as nodes and flows, in plain JSON
     graph_reader, graph_checks  XML -> graph, and what a graph must obey
     extensions, schemas, forms  `zeebe:` extension elements; JSON Schemas in them
-    work_settings               what a definition says about one service or user task
+    mappings, loops             ioMapping; multi-instance and loop markers
+    work_settings, activities   what a definition says about one task; about any activity
     definition                  all of that: XML -> Definition
-    nodes, gateways, blueprint  graph -> SpiffWorkflow specifications
+    scoped, withdrawal          which variables a token sees; taking tokens back
+    nodes, gateways             the nodes of a graph as SpiffWorkflow specifications
+    containers, repeating       activities with an inside; activities that run several times
+    blueprint                   definition -> SpiffWorkflow specifications
     tokens                      SpiffWorkflow instance <-> state in plain JSON
     motion                      run until only people and agents can go on
     variables, work             mappings; an open token -> NewTask

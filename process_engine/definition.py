@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
+from process_engine.activities import Activity, read_activity, read_repetition
 from process_engine.errors import DefinitionInvalid
 from process_engine.extensions import read_extensions
 from process_engine.forms import Forms, read_forms
@@ -17,10 +18,15 @@ from process_engine.xml_source import Problems, executable_process, read_definit
 
 
 class Spec(TypedDict):
-    """A definition as it is stored: `graph` says where tokens go, `work` what each service and user task is, by id."""
+    """A definition as it is stored, in plain JSON.
+
+    `graph` says where tokens go, `work` what each task in the queue is, `activities` what else is set for an activity;
+    both by id. Definitions that were stored before an activity could have settings have no `activities`.
+    """
 
     graph: Scope
     work: dict[str, WorkSettings]
+    activities: NotRequired[dict[str, Activity]]
 
 
 @dataclass(frozen=True)
@@ -54,27 +60,31 @@ def parse(xml: bytes) -> Definition:
     graph, reading = read_graph(process, problems)
     check_graph(graph, process, reading)
     read_extensions(process, frozenset({"userTaskForm"}), problems)
-    work = _read_work(graph, reading, read_forms(process, problems))
+    work, activities = _read_settings(graph, reading, read_forms(process, problems))
     if problems.found:
         raise DefinitionInvalid(problems.found)
     return Definition(
         id=graph["id"],
         name=process.get("name") or graph["id"],
-        spec={"graph": graph, "work": work},
+        spec={"graph": graph, "work": work, "activities": activities},
         orchestrators={settings["orchestrator"] for settings in work.values() if settings["orchestrator"]},
         agents={settings["agent"] for settings in work.values() if settings["agent"]},
     )
 
 
-def _read_work(graph: Scope, reading: Reading, forms: Forms) -> dict[str, WorkSettings]:
+def _read_settings(graph: Scope, reading: Reading, forms: Forms) -> tuple[dict[str, WorkSettings], dict[str, Activity]]:
     work: dict[str, WorkSettings] = {}
+    activities: dict[str, Activity] = {}
     for node in _all_nodes(graph):
         element = reading.elements[node["id"]]
         if node["kind"] in WORK:
             work[node["id"]] = read_work_settings(element, forms, reading.problems)
+            settings = read_repetition(element, reading.problems)
         else:
-            read_extensions(element, frozenset(), reading.problems)
-    return work
+            settings = read_activity(element, reading.problems)
+        if settings:
+            activities[node["id"]] = settings
+    return work, activities
 
 
 def _all_nodes(scope: Scope) -> Iterator[Node]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from process_engine import expressions
 from process_engine.errors import ExpressionError
 from process_engine.graph import Flow, Node, Scope
+from process_engine.loops import LOOP_MARKERS
 from process_engine.vocabulary import (
+    ACTIVITIES,
     BPMN,
     NOT_EXECUTED_IN_FLOW,
     NOT_EXECUTED_IN_NODE,
@@ -24,6 +26,9 @@ _ATTRIBUTES_THAT_CHANGE_EXECUTION = {
     "completionQuantity": "1",
 }
 """Attribute -> the only value this engine runs, which is also the standard's default."""
+
+
+_ROLES = frozenset({"resourceRole", "performer"})
 
 
 @dataclass
@@ -62,7 +67,7 @@ def _read_child(child: Element, scope: Scope, reading: Reading) -> None:
     kind = local_name(child)
     if namespace(child) != BPMN:
         reading.problems.add(child, f"is not BPMN but {namespace(child)}; it belongs into extensionElements")
-    elif kind in NOT_EXECUTED_IN_SCOPE:
+    elif kind in NOT_EXECUTED_IN_SCOPE or kind in LOOP_MARKERS:
         return
     elif kind != "sequenceFlow" and kind not in SUPPORTED:
         reading.problems.add(child, NOT_SUPPORTED)
@@ -111,17 +116,14 @@ def _runs_as_it_is(element: Element, problems: Problems) -> bool:
             problems.add(element, f'with {name}="{element.get(name)}" {NOT_SUPPORTED}')
             runs = False
     if local_name(element) == SUBPROCESS:
-        unknown = [child for child in bpmn_children(element) if _is_marker(local_name(child))]
+        unknown = [child for child in bpmn_children(element) if local_name(child) in _ROLES]
     else:
-        unknown = [child for child in bpmn_children(element) if local_name(child) not in NOT_EXECUTED_IN_NODE]
+        known = NOT_EXECUTED_IN_NODE | (LOOP_MARKERS if local_name(element) in ACTIVITIES else frozenset())
+        unknown = [child for child in bpmn_children(element) if local_name(child) not in known]
     for child in unknown:
         problems.add(element, f"with {local_name(child)} {NOT_SUPPORTED}", at=child)
         runs = False
     return runs
-
-
-def _is_marker(name: str) -> bool:
-    return name.endswith("LoopCharacteristics") or name in {"resourceRole", "performer"}
 
 
 def _read_node(element: Element, reading: Reading) -> Node:

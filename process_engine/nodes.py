@@ -6,11 +6,12 @@ exists only while a token is at its node, so an instance that loops for years st
 count tokens.
 """
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from SpiffWorkflow.bpmn.specs.bpmn_process_spec import BpmnProcessSpec
 from SpiffWorkflow.bpmn.specs.bpmn_task_spec import BpmnTaskSpec
-from SpiffWorkflow.bpmn.specs.mixins import SubWorkflowTaskMixin, UserTaskMixin
+from SpiffWorkflow.bpmn.specs.mixins import UserTaskMixin
 from SpiffWorkflow.bpmn.specs.mixins.bpmn_spec_mixin import BpmnSpecMixin
 from SpiffWorkflow.specs.base import TaskSpec
 from SpiffWorkflow.task import Task
@@ -18,6 +19,8 @@ from SpiffWorkflow.util.task import TaskState
 
 from process_engine import expressions
 from process_engine.plain_json import Json
+from process_engine.scoped import visible
+from process_engine.work_settings import WorkSettings
 
 
 class CelScriptEngine:
@@ -30,12 +33,12 @@ class CelScriptEngine:
         self.variables = variables
 
     def evaluate(self, task: Task, expression: str, external_context: object = None) -> bool:
-        """The truth of a condition over the variables of the process instance; the other arguments are Spiff's.
+        """The truth of a condition over the variables that `task` sees; `external_context` is Spiff's.
 
         Raises:
             ExpressionError: it cannot be evaluated, or does not give true or false.
         """
-        return expressions.evaluate_condition(expression, self.variables)
+        return expressions.evaluate_condition(expression, visible(task))
 
 
 def spec_name(bpmn_id: str) -> str:
@@ -54,6 +57,8 @@ class Node(BpmnSpecMixin):
     def __init__(self, wf_spec: BpmnProcessSpec, bpmn_id: str, **kwargs: Any) -> None:
         super().__init__(wf_spec, spec_name(bpmn_id), **kwargs)
         self.bpmn_id = bpmn_id
+        self.when_done: Callable[[Task], None] | None = None
+        """Told of every token that is done here, before it goes on; whoever holds the node's scope sets it."""
 
     def choose(self, my_task: Task) -> list[TaskSpec]:
         """The nodes that get a token when `my_task` is done; one that is named twice gets two."""
@@ -63,6 +68,8 @@ class Node(BpmnSpecMixin):
         """Add no task before a token is there."""
 
     def _on_complete_hook(self, my_task: Task) -> None:
+        if self.when_done is not None:
+            self.when_done(my_task)
         my_task._sync_children(self.choose(my_task), TaskState.FUTURE)
         for child in my_task.children:
             child.task_spec._predict(child, mask=TaskState.FUTURE | TaskState.PREDICTED_MASK)
@@ -74,8 +81,8 @@ class PassThrough(Node):
 
 
 class Work(UserTaskMixin, Node):
-    """A service or user task: the token waits here until somebody completes the task."""
+    """A task in the queue or in an inbox: the token waits here until somebody completes the task."""
 
-
-class SubProcess(SubWorkflowTaskMixin, Node):  # pyright: ignore[reportIncompatibleMethodOverride]  # Spiff's two differ
-    """An embedded sub-process: the token waits here until all tokens inside have ended."""
+    def __init__(self, wf_spec: BpmnProcessSpec, bpmn_id: str, settings: WorkSettings) -> None:
+        super().__init__(wf_spec, bpmn_id)
+        self.settings = settings

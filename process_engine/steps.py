@@ -18,10 +18,11 @@ from SpiffWorkflow.task import Task
 from process_engine.definition import Spec
 from process_engine.errors import NotPlainJson, StepFailed, TokenUnknown
 from process_engine.motion import finish, run_to_rest
-from process_engine.nodes import CelScriptEngine, node_id
+from process_engine.nodes import CelScriptEngine, Work
 from process_engine.plain_json import Json, plain_copy
+from process_engine.scoped import assign, visible
 from process_engine.tokens import Token, dump, new_workflow, open_work, restore, scopes
-from process_engine.variables import Variables, after_output
+from process_engine.variables import Variables, output_changes
 from process_engine.work import NewTask, new_task
 
 
@@ -71,10 +72,10 @@ def start(spec: dict[str, Json], variables: dict[str, Json]) -> Step:
     definition = cast(Spec, spec)
     process_id = definition["graph"]["id"]
     engine = CelScriptEngine(_plain(process_id, "variables", variables))
-    workflow = new_workflow(definition["graph"], engine)
+    workflow = new_workflow(definition, engine)
     run_to_rest(workflow)
     state = State(seed=str(uuid4()), tokens_made=0, activations={}, variables=engine.variables, tokens=[])
-    return _step(definition, state, workflow, known=set(), withdrawn=[])
+    return _step(state, workflow, known=set(), withdrawn=[])
 
 
 def complete(spec: dict[str, Json], state: dict[str, Json], token_id: str, output: dict[str, Json]) -> Step:
@@ -93,24 +94,24 @@ def complete(spec: dict[str, Json], state: dict[str, Json], token_id: str, outpu
     """
     definition, before = cast(Spec, spec), cast(State, state)
     engine = CelScriptEngine(before["variables"])
-    workflow = restore(definition["graph"], before["tokens"], engine)
+    workflow = restore(definition, before["tokens"], engine)
     known = {task.id for scope in scopes(workflow) for task in scope.tasks.values()}
     was_open = {str(task.id): task for task in open_work(workflow)}
     task = was_open.pop(token_id, None)
     if task is None:
         raise TokenUnknown(token_id)
-    engine.variables = _after(definition, task, before["variables"], output)
+    _take_output(task, output)
     finish(task, workflow)
     run_to_rest(workflow)
     still_open = {str(task.id) for task in open_work(workflow)}
     withdrawn = [token for token in was_open if token not in still_open]
-    return _step(definition, State(**{**before, "variables": engine.variables}), workflow, known, withdrawn)
+    return _step(State(**{**before, "variables": engine.variables}), workflow, known, withdrawn)
 
 
-def _after(definition: Spec, task: Task, variables: Variables, output: Variables) -> Variables:
-    activity_id = str(node_id(task.task_spec))
-    mappings = definition["work"][activity_id]["outputs"]
-    return after_output(activity_id, mappings, variables, _plain(activity_id, "output", output))
+def _take_output(task: Task, output: Variables) -> None:
+    work = cast(Work, task.task_spec)
+    given = _plain(work.bpmn_id, "output", output)
+    assign(task, output_changes(work.bpmn_id, work.settings["outputs"], visible(task), given))
 
 
 def _plain(element_id: str, what: str, value: Variables) -> Variables:
@@ -120,19 +121,16 @@ def _plain(element_id: str, what: str, value: Variables) -> Variables:
         raise StepFailed(element_id, str(error)) from error
 
 
-def _step(definition: Spec, before: State, workflow: BpmnWorkflow, known: set[UUID], withdrawn: list[str]) -> Step:
+def _step(before: State, workflow: BpmnWorkflow, known: set[UUID], withdrawn: list[str]) -> Step:
     names = _Names(before, known)
     tokens = dump(workflow, names.name_of)
     activations = dict(before["activations"])
     new_tasks: list[NewTask] = []
     for task in open_work(workflow):
         if task.id not in known:
-            activity_id = str(node_id(task.task_spec))
-            activations[activity_id] = activations.get(activity_id, 0) + 1
-            settings = definition["work"][activity_id]
-            new_tasks.append(
-                new_task(names.name_of(task), activity_id, activations[activity_id], settings, before["variables"])
-            )
+            work = cast(Work, task.task_spec)
+            iteration = activations[work.bpmn_id] = activations.get(work.bpmn_id, 0) + 1
+            new_tasks.append(new_task(names.name_of(task), work.bpmn_id, iteration, work.settings, visible(task)))
     state = State(
         seed=before["seed"],
         tokens_made=names.made,

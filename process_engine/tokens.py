@@ -1,24 +1,28 @@
 """Where the tokens of a process instance are: a SpiffWorkflow instance in memory, a list of tokens in JSON.
 
-A token is `{"id": ..., "at": node id}`, with `came_from` while it waits at a join and `inside`, a list of tokens, while
-it waits for a sub-process. Nothing else of a process instance needs to be kept: what has happened is history, what may
-happen is in the definition.
+A token is `{"id": ..., "at": node id}`, with what `_KEPT` names where it has it, and `inside`, a list of tokens, while
+it waits for what is inside an activity. Nothing else of a process instance needs to be kept: what has happened is
+history, what may happen is in the definition.
 """
 
 from collections.abc import Callable, Iterator
 from typing import Any, NotRequired, TypedDict
 from uuid import UUID
 
-from SpiffWorkflow.bpmn.util.subworkflow import BpmnBaseWorkflow, BpmnSubWorkflow
+from SpiffWorkflow.bpmn.util.subworkflow import BpmnBaseWorkflow
 from SpiffWorkflow.bpmn.workflow import BpmnWorkflow
 from SpiffWorkflow.task import Task
 from SpiffWorkflow.util.task import TaskState
 
 from process_engine.blueprint import build
+from process_engine.containers import Container
+from process_engine.definition import Spec
 from process_engine.errors import EngineError
 from process_engine.gateways import CAME_FROM, InclusiveGateway, ParallelGateway
-from process_engine.graph import Scope
-from process_engine.nodes import CelScriptEngine, SubProcess, Work, node_id, spec_name
+from process_engine.nodes import CelScriptEngine, Work, node_id, spec_name
+from process_engine.plain_json import Json
+from process_engine.repeating import PROGRESS, Progress
+from process_engine.scoped import LOCALS
 
 
 class Token(TypedDict):
@@ -27,24 +31,31 @@ class Token(TypedDict):
     id: str
     at: str
     came_from: NotRequired[str]
+    locals: NotRequired[dict[str, Json]]
+    progress: NotRequired[Progress]
     inside: NotRequired[list["Token"]]
 
 
-def new_workflow(graph: Scope, engine: CelScriptEngine) -> BpmnWorkflow:
+_KEPT = (CAME_FROM, LOCALS, PROGRESS)
+"""What a token carries besides its place: the node it came from, its own variables, how far its repetition has come."""
+
+
+def new_workflow(definition: Spec, engine: CelScriptEngine) -> BpmnWorkflow:
     """An instance whose one token is about to enter its start event."""
-    process, subprocesses = build(graph)
-    return BpmnWorkflow(process, subprocesses, script_engine=engine)
+    process, insides = build(definition)
+    return BpmnWorkflow(process, insides, script_engine=engine)
 
 
-def restore(graph: Scope, tokens: list[Token], engine: CelScriptEngine) -> BpmnWorkflow:
+def restore(definition: Spec, tokens: list[Token], engine: CelScriptEngine) -> BpmnWorkflow:
     """The instance whose tokens `dump` returned.
 
     Raises:
-        EngineError: a token is at a node that the graph does not have: the state is of another definition.
+        EngineError: a token is at a node that the definition does not have: the state is of another definition.
     """
-    process, subprocesses = build(graph)
-    workflow = BpmnWorkflow(process, subprocesses, script_engine=engine, deserializing=True)
-    _place(tokens, workflow, workflow)
+    process, insides = build(definition)
+    workflow = BpmnWorkflow(process, insides, script_engine=engine, deserializing=True)
+    workflow.task_tree = Task(workflow, process.start, state=TaskState.COMPLETED)
+    _place(tokens, workflow)
     return workflow
 
 
@@ -69,33 +80,26 @@ def open_work(workflow: BpmnWorkflow) -> list[Task]:
     ]
 
 
-def _place(tokens: list[Token], scope: BpmnBaseWorkflow, workflow: BpmnWorkflow) -> None:
-    root = Task(scope, scope.spec.start, state=TaskState.COMPLETED)
-    scope.task_tree = root
+def _place(tokens: list[Token], scope: BpmnBaseWorkflow) -> None:
     for token in tokens:
-        task = _place_one(token, scope, root)
-        node = task.task_spec
-        if isinstance(node, SubProcess):
-            inner = BpmnSubWorkflow(workflow.subprocess_specs[node.spec], task.id, workflow, deserializing=True)
-            inner.completed_event.connect(node._on_subworkflow_completed, task)
-            workflow.subprocesses[task.id] = inner
-            _place(token.get("inside", []), inner, workflow)
+        task = _place_one(token, scope)
+        if isinstance(task.task_spec, Container):
+            _place(token.get("inside", []), task.task_spec.open_scope(task))
 
 
-def _place_one(token: Token, scope: BpmnBaseWorkflow, root: Task) -> Task:
+def _place_one(token: Token, scope: BpmnBaseWorkflow) -> Task:
     spec = scope.spec.task_specs.get(spec_name(token["at"]))
     if spec is None:
         raise EngineError(
             f"the state has a token at {token['at']!r}, which is not in {scope.spec.name!r}: wrong definition"
         )
-    task = Task(scope, spec, root, _state_at_rest(spec), UUID(token["id"]))
-    if "came_from" in token:
-        task.internal_data[CAME_FROM] = token["came_from"]
+    task = Task(scope, spec, scope.task_tree, _state_at_rest(spec), UUID(token["id"]))
+    task.internal_data.update({key: value for key, value in token.items() if key in _KEPT})
     return task
 
 
 def _state_at_rest(spec: Any) -> int:
-    if isinstance(spec, SubProcess):
+    if isinstance(spec, Container):
         return TaskState.STARTED
     if isinstance(spec, ParallelGateway | InclusiveGateway):
         return TaskState.WAITING
@@ -109,8 +113,9 @@ def _dump(scope: BpmnBaseWorkflow, workflow: BpmnWorkflow, name_of: Callable[[Ta
         if task.has_state(TaskState.FINISHED_MASK) or at is None:
             continue
         token = Token(id=name_of(task), at=at)
-        if CAME_FROM in task.internal_data:
-            token["came_from"] = task.internal_data[CAME_FROM]
+        for key in _KEPT:
+            if key in task.internal_data:
+                token[key] = task.internal_data[key]
         if task.id in workflow.subprocesses:
             token["inside"] = _dump(workflow.subprocesses[task.id], workflow, name_of)
         tokens.append(token)

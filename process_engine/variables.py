@@ -4,8 +4,8 @@ from typing import NoReturn
 
 from process_engine import expressions
 from process_engine.errors import ExpressionError, StepFailed
+from process_engine.mappings import Mapping
 from process_engine.plain_json import Json, plain_copy
-from process_engine.work_settings import Mapping
 
 Variables = dict[str, Json]
 
@@ -21,24 +21,29 @@ def task_input(activity_id: str, inputs: list[Mapping], variables: Variables) ->
     return _mapped(activity_id, inputs, variables, {})
 
 
-def after_output(activity_id: str, outputs: list[Mapping], variables: Variables, output: Variables) -> Variables:
-    """The variables of the instance after a task gave `output`.
+def output_changes(activity_id: str, outputs: list[Mapping], variables: Variables, output: Variables) -> Variables:
+    """The variables that an activity's output changes, with their new values.
 
     With output mappings, each is evaluated over the variables overlaid with the output, and only their targets are set;
     without, every field of the output becomes a variable (the rules of Zeebe).
 
     Args:
         activity_id: named in errors.
-        outputs: the output mappings of the task.
-        variables: the variables before; not changed.
-        output: the task's result; not changed.
+        outputs: the output mappings of the activity.
+        variables: what the activity sees; not changed.
+        output: its result; not changed.
 
     Raises:
         StepFailed: as in `task_input`.
     """
     if not outputs:
-        return {**variables, **output}
-    return _mapped(activity_id, outputs, {**variables, **output}, plain_copy(variables, "variables"))
+        return output
+    after = _mapped(activity_id, outputs, {**variables, **output}, plain_copy(variables, "variables"))
+    return {name: after[name] for name in dict.fromkeys(_first_name(mapping) for mapping in outputs)}
+
+
+def _first_name(mapping: Mapping) -> str:
+    return mapping["target"].partition(".")[0].strip()
 
 
 def _mapped(activity_id: str, mappings: list[Mapping], seen: Variables, result: Variables) -> Variables:

@@ -22,6 +22,9 @@ PASSED_THROUGH = frozenset({"startEvent", "endEvent", "manualTask", "task"})
 
 SUBPROCESS = "subProcess"
 
+ACTIVITIES = WORK | {"manualTask", "task", SUBPROCESS}
+"""Kinds that may have a loop marker."""
+
 SUPPORTED = WORK | CHOOSING | JOINING | PASSED_THROUGH | {SUBPROCESS}
 
 _ANYWHERE = frozenset({"documentation", "extensionElements", "auditing", "monitoring"})

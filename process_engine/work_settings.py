@@ -4,9 +4,9 @@ import re
 from typing import Literal, TypedDict
 
 from process_engine import expressions
-from process_engine.errors import ExpressionError
 from process_engine.extensions import Extensions, read_extensions
 from process_engine.forms import Forms, form_of
+from process_engine.mappings import Mapping, check_expression, read_mappings
 from process_engine.plain_json import Json
 from process_engine.schemas import parse_schema
 from process_engine.xml_source import Element, Problems, local_name
@@ -23,13 +23,6 @@ _ALLOWED = frozenset({"taskDefinition", "taskHeaders", "ioMapping", "assignmentD
 _OWN_HEADERS = frozenset(
     {"agent", "instruction", "agentMode", "orchestrator", "outputSchema", "priority", "timeoutSeconds"}
 )
-
-
-class Mapping(TypedDict):
-    """One line of an ioMapping: the value of the expression `source` becomes the variable `target` (a dotted path)."""
-
-    source: str
-    target: str
 
 
 class WorkSettings(TypedDict):
@@ -73,8 +66,8 @@ def read_work_settings(element: Element, forms: Forms, problems: Problems) -> Wo
         agent=_literal_header(task, "agent") if mode != "none" else None,
         agent_mode=mode,
         instruction=_text_or_expression(task, task.header("instruction"), task.headers.get("instruction")) or "",
-        inputs=_mappings(task, "input"),
-        outputs=_mappings(task, "output"),
+        inputs=read_mappings(task, "input"),
+        outputs=read_mappings(task, "output"),
         output_schema=_output_schema(task),
         form=form_of(task, forms),
         assignee=_assignment(task, "assignee"),
@@ -158,15 +151,8 @@ def _literal_header(task: Extensions, key: str) -> str | None:
 
 def _text_or_expression(task: Extensions, value: str | None, at: Element | None) -> str | None:
     if value and expressions.is_expression(value):
-        _check_expression(task, value, at)
+        check_expression(task, value, at)
     return value
-
-
-def _check_expression(task: Extensions, text: str, at: Element | None) -> None:
-    try:
-        expressions.check(text)
-    except ExpressionError as error:
-        task.complain(f"has an expression that cannot be run: {error}", at=at)
 
 
 def _output_schema(task: Extensions) -> dict[str, Json] | None:
@@ -185,20 +171,3 @@ def _assignment(task: Extensions, name: str) -> str | None:
     if definition is not None and name == "assignee" and definition.get("candidateUsers"):
         task.complain("has candidateUsers, which is not supported; use assignee or candidateGroups", at=definition)
     return _text_or_expression(task, task.attribute("assignmentDefinition", name), definition)
-
-
-def _mappings(task: Extensions, direction: Literal["input", "output"]) -> list[Mapping]:
-    holder = task.parts.get("ioMapping")
-    mappings: list[Mapping] = []
-    for line in () if holder is None else holder:
-        if local_name(line) == direction:
-            mappings.append(_mapping(task, line))
-    return mappings
-
-
-def _mapping(task: Extensions, line: Element) -> Mapping:
-    source, target = line.get("source") or "", line.get("target") or ""
-    if not all(part.strip() for part in target.split(".")):
-        task.complain(f"has a mapping to {target!r}; a target is a name, or names joined by dots", at=line)
-    _check_expression(task, source, line)
-    return Mapping(source=source, target=target)

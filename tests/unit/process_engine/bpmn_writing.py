@@ -113,7 +113,8 @@ class Run:
 
     def _took(self, step: Step) -> None:
         assert step.variables == step.state["variables"]
-        assert not step.cancelled, "nothing this engine supports withdraws a task"
+        assert set(step.cancelled) <= {task.token_id for task in self.tasks}, "only open tasks are withdrawn"
+        self.tasks = [task for task in self.tasks if task.token_id not in step.cancelled]
         self.step = step
         self.state = through_json(step.state)
         assert self.state == step.state, "a state must be plain JSON"

@@ -1,0 +1,1 @@
+"""Makes `bpmn_writing` importable for the behaviour suite in the folder below."""
