@@ -6,6 +6,7 @@ import typer
 
 from fleet import demo, doctor, programs, work
 from fleet.console import err
+from fleet.process_gpt.command import app as import_room
 from kernel.errors import FleetError
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app = typer.Typer(
 )
 for room in (programs, work, doctor, demo):
     room.add_to(app)
+app.add_typer(import_room)
 
 
 def run() -> None:

@@ -84,7 +84,10 @@ def test_every_fleet_command_exists_with_its_options(name: str) -> None:
     for code in code_in(text_of(name)):
         for command, rest in re.findall(r"(?:^|[\s/])fleet ([a-z-]+)((?:[^\n\\|]|\\\n)*)", code, re.M):
             assert command in commands, f"fleet {command}"
-            options = {option for parameter in commands[command].params for option in parameter.opts}
+            called = commands[command]
+            if hasattr(called, "commands"):  # a group: the next word is the command
+                called = called.commands[rest.split()[0]]
+            options = {option for parameter in called.params for option in parameter.opts}
             assert set(re.findall(r"(?<=\s)(--[a-z-]+)", rest)) - options - {"--help"} == set(), f"fleet {command}"
 
 
