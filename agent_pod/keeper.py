@@ -2,7 +2,8 @@
 lease of the task at hand at a third of its length, and says that the pod lives.
 
 Nothing that blocks the pod's main thread can starve it. It also listens for cancels, and renews at once when one comes:
-the answer to a renewal tells whether the task was cancelled or lost.
+the answer to a renewal tells whether the task was cancelled or lost. Over Supabase nothing tells it of a cancel before
+the next renewal.
 """
 
 import asyncio
@@ -12,10 +13,10 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
+from kernel.connect import Connection
 from kernel.errors import DatabaseUnavailable
 from kernel.functions import Kernel
 from kernel.models import ClaimedTask
-from kernel.postgres import PostgresConnection
 
 logger = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
@@ -27,8 +28,8 @@ class Keeper:
     `pod_status` is what its heartbeats say: READY, DRAINING or STOPPED.
     """
 
-    def __init__(self, database_url: str, pod_id: UUID, lease_seconds: int):
-        self._url = database_url
+    def __init__(self, connect: Callable[[], Connection], pod_id: UUID, lease_seconds: int):
+        self._connect = connect
         self._pod_id = pod_id
         self._lease_seconds = lease_seconds
         self._held: tuple[ClaimedTask, Callable[[str], None], float] | None = None
@@ -57,7 +58,7 @@ class Keeper:
         self._held = None
 
     async def _keep(self) -> None:
-        connection = PostgresConnection(self._url, "fleet_pod")
+        connection = self._connect()
         kernel = Kernel(connection)
         listening = False
         while not self._stopped.is_set():
@@ -79,7 +80,7 @@ class Keeper:
                 await asyncio.sleep(_RETRY_SECONDS)
         await connection.close()
 
-    async def _wait_for_cancel(self, connection: PostgresConnection) -> None:
+    async def _wait_for_cancel(self, connection: Connection) -> None:
         due = time.monotonic() + self._lease_seconds / 3
         while (left := due - time.monotonic()) > 0 and not self._stopped.is_set():
             if str(self._pod_id) in await connection.notified(min(left, 0.5)):

@@ -27,8 +27,8 @@ from agent_pod.servers import LoopServer
 from agent_pod.settings import PodSettings
 from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
 from agent_pod.tools import DocumentTools
+from kernel.connect import open_connection
 from kernel.functions import Kernel
-from kernel.postgres import PostgresConnection
 from knowledge.embed import Embedder
 
 logger = logging.getLogger(__name__)
@@ -38,17 +38,16 @@ async def serve(settings: PodSettings) -> None:
     """Run a pod until it is told to stop; then it lets its task finish, or hands it back, and returns."""
     pod_id = uuid4()
     declarations = read_orchestrators(settings.fleet_orchestrators, settings.fleet_serves)
-    database_url = settings.database_url.get_secret_value()
     api_key = settings.openai_api_key.get_secret_value()
     desk, metrics = Desk(), PodMetrics()
-    connection = PostgresConnection(database_url, "fleet_pod")
+    connection = open_connection(settings, "fleet_pod")
     kernel = Kernel(connection)
     recorder = CallRecorder(kernel, Prices.read(settings.fleet_model_prices), metrics)
     embedder = Embedder(settings.openai_base_url, api_key, settings.fleet_embedding_model)
     user = await choose_runner_user(settings.fleet_runner_user)
     limits = Limits(settings.fleet_output_mb << 20, settings.fleet_runner_processes, user)
     runners = Runners(declarations, limits, settings.fleet_warm_runners)
-    keeper = Keeper(database_url, pod_id, settings.fleet_lease_seconds)
+    keeper = Keeper(lambda: open_connection(settings, "fleet_pod"), pod_id, settings.fleet_lease_seconds)
 
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(connection.close)

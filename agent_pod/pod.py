@@ -1,7 +1,8 @@
 """The loop of a pod: end the last task and claim the next in one call; run it; again.
 
 An idle pod listens for the queue's wake-up and polls besides, at pauses that grow from 60 ms (a throttled wake-up may
-hide a task that came just after it) to the longest pause, with jitter so that a fleet does not poll in step.
+hide a task that came just after it) to the longest pause, with jitter so that a fleet does not poll in step. Over
+Supabase there is no wake-up, and polling is all.
 """
 
 import asyncio
@@ -16,10 +17,10 @@ from agent_pod.answer import SICK, Answer, Done, Failed, Stopped
 from agent_pod.execution import Execution
 from agent_pod.keeper import Keeper
 from agent_pod.metrics import PodMetrics
+from kernel.connect import Connection
 from kernel.errors import DatabaseUnavailable, InstanceChanged, InvalidInput, LeaseLost
 from kernel.functions import Kernel
 from kernel.models import ClaimedTask
-from kernel.postgres import PostgresConnection
 
 logger = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.06
@@ -34,7 +35,7 @@ class Pod:
         self,
         pod_id: UUID,
         queues: list[str],
-        connection: PostgresConnection,
+        connection: Connection,
         execution: Execution,
         keeper: Keeper,
         metrics: PodMetrics,

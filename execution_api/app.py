@@ -24,8 +24,8 @@ from execution_api.problems import ProblemAnswers, answer_with_problem
 from execution_api.routes import agents, completion, definitions, documents, events, instances, operations, tasks
 from execution_api.services import Services
 from execution_api.settings import ApiSettings
+from kernel.connect import open_pool
 from kernel.functions import Kernel
-from kernel.postgres import PostgresPool
 from knowledge.embed import Embedder
 
 _ROOMS = (completion, definitions, instances, tasks, events, documents, agents, operations)
@@ -70,12 +70,11 @@ async def _answer_wrong_method(request: Request, error: Exception) -> Response:
 def _lifespan(settings: ApiSettings, metrics: HttpMetrics) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        url = settings.database_url.get_secret_value()
         embedder = Embedder(
             settings.openai_base_url, settings.openai_api_key.get_secret_value(), settings.fleet_embedding_model
         )
         try:
-            async with PostgresPool(url, role="fleet_api", size=settings.database_pool_size) as pool:
+            async with open_pool(settings, "fleet_api", settings.database_pool_size) as pool:
                 app.state.services = Services(settings, Kernel(pool), embedder, metrics)
                 yield
         finally:

@@ -18,8 +18,9 @@ from agent_pod.runner_user import choose_runner_user
 from agent_pod.settings import PodSettings
 from fleet.connection import DEFAULT_DATA, read_connection
 from fleet.console import out
+from kernel.connect import open_connection
 from kernel.errors import FleetError, SettingsInvalid
-from kernel.settings import Settings, read_settings
+from kernel.settings import Settings, Via, read_settings
 
 _Check = Callable[[Settings], str]
 
@@ -34,11 +35,11 @@ def doctor(data: Annotated[Path, typer.Option(help="Folder of a running fleet.")
     connection = read_connection(data)
     given = {} if os.environ.get("DATABASE_URL") or not connection else {"database_url": connection.database_url}
     settings = read_settings(Settings, **given)
-    checks: list[tuple[str, _Check]] = [
-        ("machine", _machine),
-        ("database", _database),
-        ("orchestrators", _orchestrators),
-    ]
+    checks: list[tuple[str, _Check]] = [("machine", _machine), ("orchestrators", _orchestrators)]
+    if settings.database_url:
+        checks.append(("database", _database))
+    if settings.fleet_via is Via.SUPABASE:
+        checks.append(("Supabase project", _project))
     if os.environ.get("OPENAI_API_KEY"):
         checks.append(("model", _model))
     if connection:
@@ -65,7 +66,7 @@ def _machine(_: Settings) -> str:
 
 
 def _database(settings: Settings) -> str:
-    with psycopg.connect(settings.database_url.get_secret_value(), connect_timeout=5) as connection:
+    with psycopg.connect(settings.postgres_url, connect_timeout=5) as connection:
         version = connection.info.server_version // 10_000
         if version < 15:
             raise SettingsInvalid(f"PostgreSQL {version} is too old. Use 15 or newer.")
@@ -76,6 +77,17 @@ def _database(settings: Settings) -> str:
             connection.execute(f"set local role {role}")
             connection.execute("reset role")
     return f"PostgreSQL {version}, init.sql applied, roles usable"
+
+
+def _project(settings: Settings) -> str:
+    async def ask() -> None:
+        for role in ("fleet_api", "fleet_pod"):
+            connection = open_connection(settings, role)
+            await connection.call("queue_depths", None)
+            await connection.close()
+
+    asyncio.run(ask())
+    return f"{settings.supabase_url} answers, roles usable"
 
 
 def _orchestrators(_: Settings) -> str:

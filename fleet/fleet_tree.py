@@ -18,7 +18,7 @@ from fleet.connection import Connection, read_connection, write_connection
 from kernel.embedded import EmbeddedPostgres
 from kernel.errors import SettingsInvalid
 from kernel.migrate import create_tenant, migrate, store_api_key
-from kernel.settings import Settings, read_settings
+from kernel.settings import Settings, Via, read_settings
 
 TENANT = "default"
 _START_SECONDS = 60
@@ -28,7 +28,8 @@ class FleetTree:
     """Use as `with`. On entering everything is up; on leaving nothing of it runs any more.
 
     With DATABASE_URL and OPENAI_API_KEY in `environment` their database and model are used; else an embedded
-    PostgreSQL in `data`, and the offline model. `connection` tells where the API is.
+    PostgreSQL in `data`, and the offline model. With FLEET_VIA=supabase DATABASE_URL is the project's database, for
+    init.sql and the key of the tenant; API and pods do not get it. `connection` tells where the API is.
     """
 
     def __init__(self, data: Path, port: int, pods: int, environment: Mapping[str, str] = os.environ):
@@ -59,16 +60,24 @@ class FleetTree:
     def _start(self) -> None:
         (self.data / "logs").mkdir(parents=True, exist_ok=True)
         given = self._environment.get("DATABASE_URL")
-        server = None if given else self._stack.enter_context(EmbeddedPostgres(self.data / "postgres"))
-        settings = read_settings(Settings, database_url=given or (server and server.url))
-        database_url = settings.database_url.get_secret_value()
+        via = self._environment.get("FLEET_VIA") or Via.POSTGRES
+        server = (
+            None
+            if given or via != Via.POSTGRES
+            else self._stack.enter_context(EmbeddedPostgres(self.data / "postgres"))
+        )
+        named = {name: self._environment.get(name.upper()) for name in ("supabase_url", "supabase_key")}
+        settings = read_settings(Settings, fleet_via=via, database_url=given or (server and server.url), **named)
+        database_url = settings.postgres_url
         migrate(database_url)
         create_tenant(database_url, TENANT, "Default")
         earlier = read_connection(self.data)
         api_key = earlier.api_key if earlier else "fleet_" + secrets.token_urlsafe(32)
         store_api_key(database_url, TENANT, "development", api_key)
         self._stack.callback(self._stop)
-        env = {**self._environment, "DATABASE_URL": database_url, "PYTHONUNBUFFERED": "1"}
+        env = {**self._environment, "FLEET_VIA": via, "DATABASE_URL": database_url, "PYTHONUNBUFFERED": "1"}
+        if via == Via.SUPABASE:
+            del env["DATABASE_URL"]
         if not self._environment.get("OPENAI_API_KEY"):
             env |= {"OPENAI_API_KEY": "offline", "OPENAI_BASE_URL": self._start_offline_model()}
         self.connection = Connection(api_url=self._start_api(env), api_key=api_key, database_url=database_url)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -15,8 +16,9 @@ from fleet.fleet_tree import TENANT, FleetTree, check_data
 from fleet.secrecy import hide_from_other_processes
 from fleet.stopping import until_stopped
 from kernel.migrate import create_api_key, create_tenant, migrate
-from kernel.settings import Settings, read_settings
+from kernel.settings import Settings, Via, read_settings
 
+ViaOption = Annotated[Via | None, typer.Option(help="How to reach the database; goes before FLEET_VIA.")]
 Data = Annotated[Path, typer.Option(help="Folder of the fleet: database, logs, connection.json.")]
 
 
@@ -33,11 +35,13 @@ def up(
     data: Data = DEFAULT_DATA,
     port: Annotated[int, typer.Option(help="Port of the API; 0 takes a free one.")] = 8700,
     pods: Annotated[int, typer.Option(min=1, max=64, help="Number of agent pods.")] = 2,
+    via: ViaOption = None,
 ) -> None:
     """Run a whole fleet here: database, API and pods, until Ctrl-C. Prints `ready` when it takes work."""
     check_data(data)
     hide_from_other_processes()
-    with until_stopped(), FleetTree(data, port, pods) as tree:
+    environment = os.environ | ({"FLEET_VIA": via} if via else {})
+    with until_stopped(), FleetTree(data, port, pods, environment) as tree:
         out.print(f"ready {tree.connection.api_url} (key in {connection_path(data)})", highlight=False, soft_wrap=True)
         while True:
             time.sleep(1)
@@ -48,17 +52,18 @@ def up(
 def api(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    via: ViaOption = None,
 ) -> None:
     """Run the execution API. Settings come from the environment; see docs/settings.md."""
     from execution_api.main import serve  # noqa: PLC0415  # each program pays only for its own imports
     from execution_api.settings import ApiSettings  # noqa: PLC0415
 
     hide_from_other_processes()
-    given = {name: value for name, value in (("fleet_api_host", host), ("fleet_api_port", port)) if value is not None}
-    serve(read_settings(ApiSettings, **given))
+    options = {"fleet_api_host": host, "fleet_api_port": port, "fleet_via": via}
+    serve(read_settings(ApiSettings, **{name: value for name, value in options.items() if value is not None}))
 
 
-def pod() -> None:
+def pod(via: ViaOption = None) -> None:
     """Run an agent pod. Settings come from the environment; see docs/settings.md."""
     from agent_pod.main import serve  # noqa: PLC0415
 
@@ -66,12 +71,12 @@ def pod() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("httpx", "httpx2", "mcp", "spiff", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    asyncio.run(serve(read_settings(PodSettings)))
+    asyncio.run(serve(read_settings(PodSettings, **({"fleet_via": via} if via else {}))))
 
 
 def migrate_database() -> None:
     """Apply init.sql to the database of DATABASE_URL. Applying it again changes nothing."""
-    migrate(read_settings(Settings).database_url.get_secret_value())
+    migrate(read_settings(Settings).postgres_url)
     out.print("migrated")
 
 
@@ -82,6 +87,6 @@ def create_key(
     name: Annotated[str, typer.Option(help="What the key is for.")] = "cli",
 ) -> None:
     """Make an API key in the database of DATABASE_URL, and print it. It cannot be shown again."""
-    database_url = read_settings(Settings).database_url.get_secret_value()
+    database_url = read_settings(Settings).postgres_url
     create_tenant(database_url, tenant, tenant)
     out.print(create_api_key(database_url, tenant, name), highlight=False)

@@ -11,6 +11,7 @@ import pytest
 from agent_pod.keeper import Keeper
 from kernel.embedded import EmbeddedPostgres
 from kernel.models import ClaimedTask
+from kernel.postgres import PostgresConnection
 
 LEASE_SECONDS = 3
 StartKeeper = Callable[[Any], Awaitable[Keeper]]
@@ -21,7 +22,7 @@ async def start_keeper(database_url: str) -> AsyncIterator[StartKeeper]:
     keepers: list[Keeper] = []
 
     async def start(pod: Any) -> Keeper:
-        keepers.append(Keeper(database_url, pod.pod_id, LEASE_SECONDS))
+        keepers.append(Keeper(lambda: PostgresConnection(database_url, "fleet_pod"), pod.pod_id, LEASE_SECONDS))
         keepers[-1].start()
         return keepers[-1]
 

@@ -54,7 +54,7 @@ async def running_pod(database_url: str) -> AsyncIterator[Callable[[], Any]]:
         connection = PostgresConnection(database_url, "fleet_pod")
         declarations = read_orchestrators(ORCHESTRATORS, [])
         runners = Runners(declarations, Limits(1 << 20, 50, None), 4)
-        keeper = Keeper(database_url, pod_id, 30)
+        keeper = Keeper(lambda: PostgresConnection(database_url, "fleet_pod"), pod_id, 30)
         execution = Execution(Kernel(connection), desk, keeper, runners, Endpoints("http://m", "http://t", "model"))
         pod = Pod(pod_id, list(declarations), connection, execution, keeper, metrics, 30, 2.0)
         serves = [{"id": name, "description": ""} for name in declarations]

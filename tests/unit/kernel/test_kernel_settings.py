@@ -28,7 +28,7 @@ def test_a_setting_is_read_from_the_variable_of_its_name(environment: pytest.Mon
     environment.setenv("LEASE_SECONDS", "30")
     settings = read_settings(Sample)
     assert (settings.lease_seconds, settings.fleet_model) == (30, "gpt-5-mini")
-    assert settings.database_url.get_secret_value().endswith("@db/fleet")
+    assert settings.postgres_url.endswith("@db/fleet")
 
 
 def test_a_given_value_wins_over_the_environment(environment: pytest.MonkeyPatch) -> None:
@@ -45,6 +45,24 @@ def test_a_missing_setting_is_named_with_its_remedy(environment: pytest.MonkeyPa
     environment.delenv("DATABASE_URL")
     with pytest.raises(SettingsInvalid, match=r"^DATABASE_URL: .*Set the environment variable of that name\.$"):
         read_settings(Sample)
+
+
+def test_each_way_to_the_database_needs_its_own_settings(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("DATABASE_URL")
+    with pytest.raises(SettingsInvalid, match=r"DATABASE_URL: .*required with FLEET_VIA=postgres"):
+        read_settings(Sample)
+    with pytest.raises(SettingsInvalid, match=r"SUPABASE_URL: .*FLEET_VIA=supabase; SUPABASE_KEY: .*=supabase"):
+        read_settings(Sample, fleet_via="supabase")
+    settings = read_settings(Sample, fleet_via="supabase", supabase_url="https://p.supabase.co", supabase_key=SECRET)
+    with pytest.raises(SettingsInvalid, match="DATABASE_URL: is required"):
+        _ = settings.postgres_url
+    with pytest.raises(SettingsInvalid, match="FLEET_VIA"):
+        read_settings(Sample, fleet_via="carrier pigeon")
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(SettingsInvalid, match=r"SUPABASE_URL: .*https://PROJECT"):
+        read_settings(Sample, supabase_url="project.supabase.co")
 
 
 def test_every_wrong_setting_is_named_and_no_value_is_shown(environment: pytest.MonkeyPatch) -> None:
