@@ -24,6 +24,7 @@ from execution_api.problems import ProblemAnswers, answer_with_problem
 from execution_api.routes import agents, completion, definitions, documents, events, instances, operations, tasks
 from execution_api.services import Services
 from execution_api.settings import ApiSettings
+from execution_api.token_check import TokenCheck
 from kernel.connect import open_pool
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
@@ -73,11 +74,13 @@ def _lifespan(settings: ApiSettings, metrics: HttpMetrics) -> Lifespan[FastAPI]:
         embedder = Embedder(
             settings.openai_base_url, settings.openai_api_key.get_secret_value(), settings.fleet_embedding_model
         )
+        tokens = TokenCheck(settings)
         try:
             async with open_pool(settings, "fleet_api", settings.database_pool_size) as pool:
-                app.state.services = Services(settings, Kernel(pool), embedder, metrics)
+                app.state.services = Services(settings, Kernel(pool), embedder, metrics, tokens)
                 yield
         finally:
+            await tokens.close()
             await embedder.aclose()
 
     return lifespan

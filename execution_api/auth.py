@@ -5,24 +5,24 @@ up at every request, so that a revoked one is refused at once. `Gate` lets nobod
 """
 
 import re
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, field
+from typing import Annotated
 
-import jwt
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
-from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from execution_api.problems import ApiProblem
 from execution_api.services import services_of
-from execution_api.settings import ApiSettings
+from execution_api.token_check import TokenCheck, refusal
 from kernel.functions import Kernel
 from kernel.migrate import hash_api_key
+from kernel.models import Json
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 _KEY_PREFIX = "fleet_"
+_PROVEN = ("sub", "email", "role")
 _TENANT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 _bearer = HTTPBearer(auto_error=False, description="An API key (`fleet_…`) or a Supabase user token.")
@@ -36,6 +36,8 @@ class Caller:
     tenant_id: str
     actor: str
     person: str | None = None
+    proven: Json = field(default_factory=dict)
+    """The claims of a user token that the database may see too, as `auth.uid()` and `auth.role()` of Supabase."""
 
 
 class Gate:
@@ -48,15 +50,16 @@ class Gate:
         """See the ASGI specification."""
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
             services = services_of(scope)
-            caller = await authenticate(Headers(scope=scope), services.kernel, services.settings)
+            caller = await authenticate(Headers(scope=scope), services.kernel, services.tokens)
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
 
 
-async def authenticate(headers: Headers, kernel: Kernel, settings: ApiSettings) -> Caller:
+async def authenticate(headers: Headers, kernel: Kernel, tokens: TokenCheck) -> Caller:
     """Find the caller by `Authorization: Bearer …`, or where that is missing by `X-API-Key`.
 
-    Raises ApiProblem 401 without valid credentials, 403 for a user token that names no tenant.
+    Raises ApiProblem 401 without valid credentials, 403 for a user token that names no tenant, 503 where the keys that
+    tokens are signed with cannot be had.
     """
     authorization = headers.get("authorization")
     if authorization is None:
@@ -67,7 +70,9 @@ async def authenticate(headers: Headers, kernel: Kernel, settings: ApiSettings) 
         raise _unauthenticated()
     if token.startswith(_KEY_PREFIX):
         return await _key_owner(token, kernel)
-    return _user(token, settings)
+    if not token:
+        raise _unauthenticated()
+    return _user(await tokens.verify(token))
 
 
 def get_caller(request: Request) -> Caller:
@@ -78,7 +83,8 @@ def get_caller(request: Request) -> Caller:
 def get_kernel(request: Request) -> Kernel:
     """The kernel within the caller's tenant."""
     caller = get_caller(request)
-    return services_of(request.scope).kernel.as_tenant(caller.tenant_id, caller.actor)
+    claims = {**caller.proven, "tenant_id": caller.tenant_id, "actor": caller.actor}
+    return services_of(request.scope).kernel.as_caller(claims)
 
 
 KnownCaller = Annotated[Caller, Depends(get_caller)]
@@ -96,8 +102,7 @@ async def _key_owner(key: str, kernel: Kernel) -> Caller:
     return Caller(owner.tenant_id, f"api_key:{owner.name}")
 
 
-def _user(token: str, settings: ApiSettings) -> Caller:
-    claims = _verified_claims(token, settings.supabase_jwt_secret, settings.supabase_jwt_audience)
+def _user(claims: Json) -> Caller:
     metadata = claims.get("app_metadata")  # user_metadata is the user's own to write, and so proves nothing
     tenant_id = metadata.get("tenant_id") if isinstance(metadata, dict) else None
     if not isinstance(tenant_id, str) or not _TENANT_ID.fullmatch(tenant_id):
@@ -105,27 +110,13 @@ def _user(token: str, settings: ApiSettings) -> Caller:
         raise ApiProblem(403, "tenant_missing", detail, remedy=remedy)
     person = claims.get("email") or claims.get("sub")
     if not isinstance(person, str):
-        raise _unauthenticated()
-    return Caller(tenant_id, f"user:{person}", person)
-
-
-def _verified_claims(token: str, secret: SecretStr | None, audience: str) -> dict[str, Any]:
-    if not token or secret is None:
-        raise _unauthenticated()
-    try:
-        return jwt.decode(
-            token,
-            secret.get_secret_value(),
-            algorithms=["HS256"],
-            audience=audience,
-            options={"require": ["exp", "aud"]},
-        )
-    except (jwt.PyJWTError, ValueError, RecursionError):  # the latter two: a header that is hardly JSON
-        raise _unauthenticated() from None
+        raise refusal("token_claims", "The token names no user: it has neither email nor sub.")
+    proven = {name: claims[name] for name in _PROVEN if isinstance(claims.get(name), str)}
+    return Caller(tenant_id, f"user:{person}", person, proven)
 
 
 def _unauthenticated() -> ApiProblem:
-    # One answer for every reason: which part of a credential was wrong is nobody's business.
+    # One answer whether a key is unknown, revoked or missing.
     return ApiProblem(
         401,
         "unauthenticated",

@@ -7,6 +7,7 @@ from starlette.types import Scope
 
 from execution_api.metrics import HttpMetrics
 from execution_api.settings import ApiSettings
+from execution_api.token_check import TokenCheck
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
 
@@ -19,6 +20,7 @@ class Services:
     kernel: Kernel
     embedder: Embedder
     metrics: HttpMetrics
+    tokens: TokenCheck
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -16,8 +16,14 @@ class ApiSettings(Settings):
     fleet_api_host: str = Field("127.0.0.1", description="address to listen on")
     fleet_api_port: int = Field(8700, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     supabase_jwt_secret: Annotated[SecretStr, Field(min_length=_SHORTEST_HS256_KEY)] | None = Field(
-        None, description="HS256 secret of Supabase Auth, at least 32 characters; without it only API keys are accepted"
+        None, description="HS256 secret of Supabase Auth, at least 32 characters; none: no HS256 user tokens"
     )
+    supabase_jwks_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="where the keys of ES256 and RS256 user tokens are; none: no such tokens",
+    )
+    supabase_jwt_issuer: str | None = Field(None, description="required `iss` of user tokens; none: any")
     supabase_jwt_audience: str = Field("authenticated", min_length=1, description="required `aud` of user tokens")
     max_body_bytes: int = Field(60 * _MIB, ge=1024, description="largest request body, in bytes")
     database_pool_size: int = Field(8, ge=1, le=100, description="most database connections")

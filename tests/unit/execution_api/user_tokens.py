@@ -6,11 +6,18 @@ import time
 from typing import Any
 
 import jwt
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 JWT_SECRET = "a secret of at least thirty-two characters"
 
 
-def user_token(tenant: str = "acme", secret: str = JWT_SECRET, algorithm: str = "HS256", **changes: Any) -> str:
+def user_token(
+    tenant: str = "acme",
+    secret: Any = JWT_SECRET,
+    algorithm: str = "HS256",
+    headers: dict[str, Any] | None = None,
+    **changes: Any,
+) -> str:
     """A token of ann@acme.test for `tenant`; `changes` replace claims, and None takes one away."""
     claims = {
         "sub": "5f0c",
@@ -20,7 +27,14 @@ def user_token(tenant: str = "acme", secret: str = JWT_SECRET, algorithm: str = 
         "app_metadata": {"tenant_id": tenant},
         **changes,
     }
-    return jwt.encode({k: v for k, v in claims.items() if v is not None}, secret, algorithm=algorithm)
+    return jwt.encode({k: v for k, v in claims.items() if v is not None}, secret, algorithm, headers)
+
+
+def public_key(key: Any, key_id: str, **changes: Any) -> dict[str, Any]:
+    """The entry of a private `key` in a key set (RFC 7517)."""
+    kind = ECAlgorithm if hasattr(key, "curve") else RSAAlgorithm
+    entry = kind.to_jwk(key.public_key(), as_dict=True)
+    return {**entry, "kid": key_id, "use": "sig", "alg": "ES256" if kind is ECAlgorithm else "RS256", **changes}
 
 
 def unsigned_token() -> str:
