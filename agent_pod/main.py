@@ -10,6 +10,7 @@ from uuid import uuid4
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from agent_pod import run_folder
 from agent_pod.call_record import CallRecorder
 from agent_pod.desk import Desk
 from agent_pod.execution import Endpoints, Execution
@@ -39,6 +40,7 @@ async def serve(settings: PodSettings) -> None:
     pod_id = uuid4()
     declarations = read_orchestrators(settings.fleet_orchestrators, settings.fleet_serves)
     api_key = settings.openai_api_key.get_secret_value()
+    run_folder.remove_left_behind()
     desk, metrics = Desk(), PodMetrics()
     connection = open_connection(settings, "fleet_pod")
     kernel = Kernel(connection)

@@ -11,13 +11,12 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent_pod import process_tree
+from agent_pod import process_tree, run_folder
 from agent_pod.answer import Answer, Failed, Stopped, read_answer
 from agent_pod.child_process import ChildProcess
 from agent_pod.log_tail import LogTail
@@ -53,7 +52,7 @@ class Runner:
 
     async def start(self) -> None:
         """Start the child. Raises OSError where even the launcher cannot start."""
-        self._home = Path(tempfile.mkdtemp(prefix="fleet-run-"))
+        self._home = run_folder.make()
         if self._limits.user:
             shutil.chown(self._home, self._limits.user)
         memory, user = str(self.declaration.memory_mb), self._limits.user or "-"
