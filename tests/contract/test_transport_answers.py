@@ -7,9 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from task_outcomes import outcome
 
 from kernel.functions import Kernel
-from kernel.models import Agent, ClaimedTask, Json
+from kernel.models import Agent, Json
 from kernel.postgres import Transport
 
 STRANGE = {
@@ -23,12 +24,6 @@ STRANGE = {
     "": {"deep": {"deeper": [None, False, -1.5]}},
 }
 CHUNK = {"chunk": 1, "heading": "h", "content": "some words", "embedding": [0.5] * 1536}
-
-
-def outcome(task: ClaimedTask, kind: str, **fields: Any) -> Json:
-    key = {"tenant_id": task.tenant_id, "task_id": str(task.task_id), "fencing_token": task.fencing_token}
-    instance = str(task.proc_inst_id) if task.proc_inst_id else None
-    return {**key, "proc_inst_id": instance, "outcome": kind, **fields}
 
 
 def first_step(*tasks: Json) -> Json:
