@@ -93,7 +93,7 @@ async def close(*kernels: Kernel) -> None:
 
 
 def test_there_is_an_earlier_schema_to_come_from() -> None:
-    assert [path.name for path in EARLIER] == ["first.sql.gz"]
+    assert "first.sql.gz" in [path.name for path in EARLIER]
 
 
 @pytest.mark.parametrize("earlier", EARLIER, ids=lambda path: path.name)
