@@ -24,7 +24,8 @@
 -- Schema kernel holds what only these functions use. The file may be applied any number of times.
 --
 -- Chapters: 1 words, 2 roles, 3 tables, 4 clock and claims, 5 queue, 6 tasks and steps, 7 for the pod,
---           8 for the API, 9 documents, 10 reading, 11 dashboards, 12 policies and grants, 13 Supabase.
+--           8 for the API, 9 documents, 10 notifications and outbox, 11 reading, 12 dashboards,
+--           13 policies and grants, 14 Supabase.
 
 -- == 1. Words ========================================================================================================
 
@@ -55,23 +56,31 @@ do $$ begin
     if to_regtype('public.pod_status') is null then
         create type public.pod_status as enum ('READY', 'DRAINING', 'STOPPED');
     end if;
+    if to_regtype('public.outbox_channel') is null then
+        create type public.outbox_channel as enum ('email', 'webhook', 'fcm', 'message');
+    end if;
+    if to_regtype('public.outbox_status') is null then
+        create type public.outbox_status as enum ('PENDING', 'SENDING', 'DELIVERED', 'DEAD');
+    end if;
 end $$;
 
+alter type public.event_type add value if not exists 'DELIVERY_DEAD';
+
 -- == 2. Roles ========================================================================================================
--- anon, authenticated and service_role are Supabase's; they are made only where they are missing. fleet_api and
--- fleet_pod are what our programs become after they connect; neither can bypass row-level security.
+-- anon, authenticated and service_role are Supabase's; they are made only where they are missing. fleet_api,
+-- fleet_pod and fleet_deliver are what our programs become after they connect; none can bypass row-level security.
 
 do $$
 declare
     v_role text;
 begin
-    foreach v_role in array array['anon', 'authenticated', 'service_role', 'fleet_api', 'fleet_pod'] loop
+    foreach v_role in array array['anon', 'authenticated', 'service_role', 'fleet_api', 'fleet_pod', 'fleet_deliver'] loop
         if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
             execute format('create role %I nologin', v_role);
         end if;
     end loop;
     if not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
-        execute format('grant fleet_api, fleet_pod to %I', current_user);
+        execute format('grant fleet_api, fleet_pod, fleet_deliver to %I', current_user);
     end if;
 end $$;
 
@@ -236,6 +245,72 @@ create table if not exists public.notifications (
 );
 
 create index if not exists notifications_of_user on public.notifications (tenant_id, user_id, notify_id);
+create index if not exists notifications_unread on public.notifications (tenant_id, user_id, notify_id) where not read_flag;
+
+-- How a person wants to hear of what. user_id '*': whoever of the tenant has chosen nothing.
+create table if not exists public.notification_preference (
+    tenant_id text not null references public.tenants,
+    user_id text not null,
+    channels jsonb not null,                           -- {type: [email, fcm]}; a type that is missing: the default
+    quiet jsonb,                                       -- {begin, end, time_zone}: nothing is sent between them
+    email text,                                        -- where to write; null: user_id, where that is an address
+    updated_at timestamptz not null,
+    primary key (tenant_id, user_id)
+);
+
+create table if not exists public.device_token (
+    tenant_id text not null references public.tenants,
+    device_id uuid not null,
+    user_id text not null,
+    token text not null,                               -- Firebase's name for an app on a device
+    platform text not null check (platform in ('android', 'ios', 'web')),
+    registered_at timestamptz not null,
+    primary key (tenant_id, device_id),
+    unique (tenant_id, token)
+);
+
+create index if not exists device_token_of_user on public.device_token (tenant_id, user_id, registered_at);
+
+create table if not exists public.webhook_endpoint (
+    tenant_id text not null references public.tenants,
+    endpoint_id uuid not null,
+    url text not null,
+    description text not null,
+    types jsonb not null,                              -- of notifications; []: all
+    enabled boolean not null,
+    disabled_reason text,
+    secret text not null,                              -- whsec_…: what its messages are signed with
+    created_at timestamptz not null,
+    primary key (tenant_id, endpoint_id)
+);
+
+-- What has to leave the database, written in the transaction that gave rise to it, and sent at least once.
+create table if not exists public.outbox (
+    tenant_id text not null references public.tenants,
+    outbox_id bigint generated always as identity,
+    channel public.outbox_channel not null,
+    destination text not null,                         -- an address, or the id of a webhook endpoint or a device
+    payload jsonb not null,
+    idempotency_key text not null check (length(idempotency_key) between 1 and 200),
+    proc_inst_id uuid,
+    task_id uuid,
+    status public.outbox_status not null,
+    attempts int not null,
+    next_attempt_at timestamptz not null,              -- when it may be claimed; in SENDING: when its lease runs out
+    fencing_token bigint,
+    last_error text,
+    created_at timestamptz not null,
+    finished_at timestamptz,
+    primary key (tenant_id, outbox_id),
+    unique (tenant_id, idempotency_key)
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
+
+create index if not exists outbox_open
+    on public.outbox (channel, tenant_id, next_attempt_at) where status in ('PENDING', 'SENDING');
+create index if not exists outbox_sending on public.outbox (channel, tenant_id) where status = 'SENDING';
+create index if not exists outbox_age on public.outbox (created_at) where status in ('PENDING', 'SENDING');
+create index if not exists outbox_finished on public.outbox (finished_at) where status in ('DELIVERED', 'DEAD');
+create index if not exists outbox_dead on public.outbox (tenant_id, outbox_id) where status = 'DEAD';
 
 create table if not exists public.documents (
     tenant_id text not null references public.tenants,
@@ -311,10 +386,14 @@ create table if not exists public.idempotency_key (
 
 create sequence if not exists kernel.fencing_token;
 
--- Two sequences are used as registers, because a sequence is read without MVCC: their last_value costs the same
+-- Some sequences are used as registers, because a sequence is read without MVCC: their last_value costs the same
 -- however many versions a long-open transaction keeps alive.
 create sequence if not exists kernel.clock_offset_ms minvalue -9000000000000 start 0;
 create sequence if not exists kernel.last_wake_ms minvalue 0 start 0;
+create sequence if not exists kernel.last_notification_ms minvalue 0 start 0;
+create sequence if not exists kernel.last_outbox_ms minvalue 0 start 0;
+
+create sequence if not exists kernel.delivery_token;
 
 -- == 4. Clock and claims =============================================================================================
 
@@ -603,13 +682,15 @@ end $$;
 
 -- == 6. Tasks and steps ==============================================================================================
 
+-- Tells the people of a task that waits for one. kernel.notify is in chapter 10.
 create or replace function kernel.notify_people(p_task public.todolist, p_now timestamptz) returns void
-language sql volatile set search_path = '' as $$
-    insert into public.notifications (tenant_id, user_id, proc_inst_id, task_id, type, message, created_at)
-    select p_task.tenant_id, u.user_id, p_task.proc_inst_id, p_task.task_id, 'TASK_ASSIGNED', p_task.name, p_now
+language plpgsql volatile set search_path = '' as $$
+begin
+    perform kernel.notify(p_task.tenant_id, u.user_id, 'TASK_ASSIGNED', p_task.proc_inst_id, p_task.task_id,
+                          p_task.name, p_now)
     from (select p_task.assignee as user_id where p_task.assignee is not null
-          union select 'group:' || g from jsonb_array_elements_text(p_task.candidate_groups) g) u
-$$;
+          union select 'group:' || g from jsonb_array_elements_text(p_task.candidate_groups) g) u;
+end $$;
 
 -- The end of a task that did not succeed: an incident. Its instance is in ERROR until somebody repairs it.
 create or replace function kernel.fail_task(
@@ -631,8 +712,8 @@ begin
     where i.tenant_id = p_task.tenant_id and i.id = p_task.proc_inst_id and i.status in ('RUNNING', 'ERROR')
     returning i.initiator into v_initiator;
     if found then
-        insert into public.notifications (tenant_id, user_id, proc_inst_id, task_id, type, message, created_at)
-        values (p_task.tenant_id, v_initiator, p_task.proc_inst_id, p_task.task_id, 'INCIDENT', p_reason, p_now);
+        perform kernel.notify(p_task.tenant_id, v_initiator, 'INCIDENT', p_task.proc_inst_id, p_task.task_id, p_reason,
+                              p_now);
     end if;
 end $$;
 
@@ -750,9 +831,8 @@ begin
                                 p_actor, p_now);
     if v_ended then
         perform kernel.record_event(p_tenant_id, p_proc_inst_id, null, 'INSTANCE_COMPLETED', p_actor, null, null, p_now);
-        insert into public.notifications (tenant_id, user_id, proc_inst_id, type, message, created_at)
-        values (p_tenant_id, v_instance.initiator, p_proc_inst_id, 'PROCESS_DONE',
-                v_instance.process_definition_id, p_now);
+        perform kernel.notify(p_tenant_id, v_instance.initiator, 'PROCESS_DONE', p_proc_inst_id, null,
+                              v_instance.process_definition_id, p_now);
     end if;
 end $$;
 
@@ -1353,7 +1433,531 @@ language sql stable set search_path = public, extensions as $$
     order by 7 desc, d.doc_id, c.chunk limit least(p_limit, 50)
 $$;
 
--- == 10. Reading =====================================================================================================
+-- == 10. Notifications and outbox ====================================================================================
+-- A transition that people should hear of calls kernel.notify in its own transaction: one row in notifications, and
+-- one in the outbox for each way the person, their devices and the tenant's webhook endpoints want to be told. What is
+-- committed is sent; what is rolled back was never said. Anything else that has to leave the database goes through
+-- kernel.put_outbox as well.
+--
+--     PENDING -> SENDING -> DELIVERED
+--                  | \-> PENDING   (later, with exponential backoff; or handed back, or its lease ran out)
+--                  | \-> DEAD      (refused for good, too many attempts, or too old) -> PENDING by retry_delivery
+
+-- Addresses are compared without regard to case; names of groups and other ids with it.
+create or replace function kernel.person(p_user_id text) returns text
+language sql immutable set search_path = '' as $$
+    select case when p_user_id like '%@%' and p_user_id not like 'group:%' then lower(p_user_id) else p_user_id end
+$$;
+
+create or replace function kernel.default_channels() returns jsonb
+language sql immutable set search_path = '' as $$
+    select '{"TASK_ASSIGNED": ["fcm"], "PROCESS_DONE": ["fcm"], "INCIDENT": ["fcm"]}'::jsonb
+$$;
+
+-- How a person is told of what: their own choice for each type, else the tenant's ('*'), else the default.
+create or replace function kernel.preferences_of(p_tenant_id text, p_user_id text)
+returns public.notification_preference
+language sql stable set search_path = '' as $$
+    select p_tenant_id, p_user_id,
+           kernel.default_channels() || coalesce(everybody.channels, '{}') || coalesce(own.channels, '{}'),
+           case when own.user_id is null then everybody.quiet else own.quiet end,
+           coalesce(own.email, case when p_user_id like '%@%' and p_user_id not like 'group:%' then p_user_id end),
+           coalesce(own.updated_at, everybody.updated_at)
+    from (select) one
+    left join public.notification_preference everybody on everybody.tenant_id = p_tenant_id and everybody.user_id = '*'
+    left join public.notification_preference own on own.tenant_id = p_tenant_id and own.user_id = p_user_id
+$$;
+
+-- The end of the quiet time that p_now is in; p_now itself outside of it.
+create or replace function kernel.quiet_until(p_quiet jsonb, p_now timestamptz) returns timestamptz
+language plpgsql stable set search_path = '' as $$
+declare
+    v_zone text := p_quiet ->> 'time_zone';
+    v_begin time := p_quiet ->> 'begin';
+    v_end time := p_quiet ->> 'end';
+    v_local timestamp := p_now at time zone v_zone;
+begin
+    if p_quiet is null or (case when v_begin < v_end then v_local::time < v_begin or v_local::time >= v_end
+                                else v_local::time < v_begin and v_local::time >= v_end end) then
+        return p_now;
+    end if;
+    return (v_local::date + v_end + case when v_local::time < v_end then interval '0' else interval '1 day' end)
+        at time zone v_zone;
+end $$;
+
+-- Wakes those who listen to p_channel, at most once in 50 ms; p_register remembers when. They look again a moment after
+-- each wake-up, so that what was written within the 50 ms is found too.
+create or replace function kernel.wake_listeners(p_channel text, p_register regclass) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_ms bigint := extract(epoch from clock_timestamp()) * 1000;
+begin
+    if v_ms - coalesce(pg_sequence_last_value(p_register), 0) >= 50 then
+        perform setval(p_register, v_ms);
+        perform pg_notify(p_channel, '');
+    end if;
+end $$;
+
+-- Adds what has to leave the database; the same p_idempotency_key (null: a new one) a second time adds nothing.
+create or replace function kernel.put_outbox(
+    p_tenant_id text, p_channel public.outbox_channel, p_destination text, p_payload jsonb, p_idempotency_key text,
+    p_proc_inst_id uuid, p_task_id uuid, p_not_before timestamptz, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    insert into public.outbox (tenant_id, channel, destination, payload, idempotency_key, proc_inst_id, task_id, status,
+        attempts, next_attempt_at, created_at)
+    values (p_tenant_id, p_channel, p_destination, p_payload, coalesce(p_idempotency_key, kernel.new_id()::text),
+        p_proc_inst_id, p_task_id, 'PENDING', 0, p_not_before, p_now)
+    on conflict (tenant_id, idempotency_key) do nothing;
+    perform kernel.wake_listeners('fleet_outbox', 'kernel.last_outbox_ms');
+end $$;
+
+-- Tells a person (p_user_id: an e-mail address, group:NAME or another id) of something.
+create or replace function kernel.notify(
+    p_tenant_id text, p_user_id text, p_type text, p_proc_inst_id uuid, p_task_id uuid, p_message text,
+    p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_person text := kernel.person(p_user_id);
+    v_wish public.notification_preference := kernel.preferences_of(p_tenant_id, v_person);
+    v_ways jsonb := v_wish.channels -> p_type;
+    v_id bigint;
+    v_payload jsonb;
+begin
+    insert into public.notifications (tenant_id, user_id, proc_inst_id, task_id, type, message, created_at)
+    values (p_tenant_id, v_person, p_proc_inst_id, p_task_id, p_type, p_message, p_now)
+    returning notify_id into v_id;
+    perform kernel.wake_listeners('fleet_notifications', 'kernel.last_notification_ms');
+    v_payload := jsonb_build_object('type', p_type, 'timestamp', p_now, 'data', jsonb_build_object(
+        'notify_id', v_id, 'tenant_id', p_tenant_id, 'user_id', v_person, 'proc_inst_id', p_proc_inst_id,
+        'task_id', p_task_id, 'message', p_message));
+    perform kernel.put_outbox(p_tenant_id, w.channel, w.destination, v_payload, null, p_proc_inst_id, p_task_id,
+                              case when w.channel = 'webhook' then p_now
+                                   else kernel.quiet_until(v_wish.quiet, p_now) end, p_now)
+    from (select 'email'::public.outbox_channel as channel, v_wish.email as destination
+          where v_ways ? 'email' and v_wish.email is not null
+          union all
+          select 'fcm', d.device_id::text from public.device_token d
+          where v_ways ? 'fcm' and d.tenant_id = p_tenant_id and d.user_id = v_person
+          union all
+          select 'webhook', e.endpoint_id::text from public.webhook_endpoint e
+          where e.tenant_id = p_tenant_id and e.enabled and (e.types = '[]' or e.types ? p_type)) w;
+end $$;
+
+-- p_user_id null: any of the tenant.
+create or replace function public.mark_notification(p_notify_id bigint, p_user_id text, p_read_flag boolean)
+returns setof public.notifications
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+    return query
+    update public.notifications n set read_flag = p_read_flag
+    where n.tenant_id = kernel.require_tenant() and n.notify_id = p_notify_id
+      and (p_user_id is null or n.user_id = kernel.person(p_user_id) or n.user_id like 'group:%')
+    returning n.*;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no notification %s.', p_notify_id), 'notification_unknown',
+                              'GET /notifications lists them.');
+    end if;
+end $$;
+
+-- All of one person up to p_through, the newest that they have seen.
+create or replace function public.mark_notifications(p_user_id text, p_through bigint) returns table (marked bigint)
+language sql volatile security definer set search_path = '' as $$
+    with marked as (
+        update public.notifications n set read_flag = true
+        where n.tenant_id = kernel.require_tenant() and n.user_id = kernel.person(p_user_id)
+          and n.notify_id <= p_through and not n.read_flag
+        returning 1)
+    select count(*) from marked
+$$;
+
+create or replace function public.get_preferences(p_user_id text)
+returns table (user_id text, channels jsonb, quiet jsonb, email text, updated_at timestamptz)
+language sql stable security definer set search_path = '' as $$
+    select p.user_id, p.channels, p.quiet, p.email, p.updated_at
+    from kernel.preferences_of(kernel.require_tenant(), kernel.person(p_user_id)) p
+$$;
+
+-- p_email null: the address that is stored stays. Returns what holds for the person from now on.
+create or replace function public.save_preferences(
+    p_user_id text, p_channels jsonb, p_quiet jsonb default null, p_email text default null)
+returns table (user_id text, channels jsonb, quiet jsonb, email text, updated_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := kernel.quiet_until(p_quiet, kernel.now());  -- refuses a time zone that is none
+begin
+    insert into public.notification_preference as p (tenant_id, user_id, channels, quiet, email, updated_at)
+    values (kernel.require_tenant(), kernel.person(p_user_id), p_channels, p_quiet, p_email, kernel.now())
+    on conflict (tenant_id, user_id) do update set channels = excluded.channels, quiet = excluded.quiet,
+        email = coalesce(excluded.email, p.email), updated_at = excluded.updated_at;
+    return query select * from public.get_preferences(p_user_id);
+end $$;
+
+-- A token that is there already is now this person's: somebody else has logged in on the device. A person has at most
+-- 20 devices; the one that was registered longest ago makes room.
+create or replace function public.save_device(p_user_id text, p_token text, p_platform text)
+returns table (device_id uuid, user_id text, platform text, registered_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_person text := kernel.person(p_user_id);
+begin
+    return query
+    insert into public.device_token as d (tenant_id, device_id, user_id, token, platform, registered_at)
+    values (v_tenant, kernel.new_id(), v_person, p_token, p_platform, kernel.now())
+    on conflict (tenant_id, token) do update set user_id = excluded.user_id, platform = excluded.platform,
+        registered_at = excluded.registered_at
+    returning d.device_id, d.user_id, d.platform, d.registered_at;
+    delete from public.device_token d where d.tenant_id = v_tenant and d.device_id in (
+        select o.device_id from public.device_token o where o.tenant_id = v_tenant and o.user_id = v_person
+        order by o.registered_at desc offset 20);
+end $$;
+
+create or replace function public.find_devices(p_user_id text)
+returns table (device_id uuid, user_id text, platform text, registered_at timestamptz)
+language sql stable security definer set search_path = '' as $$
+    select d.device_id, d.user_id, d.platform, d.registered_at from public.device_token d
+    where d.tenant_id = kernel.require_tenant() and d.user_id = kernel.person(p_user_id) order by d.registered_at desc
+$$;
+
+-- p_user_id null: anybody's.
+create or replace function public.delete_device(p_device_id uuid, p_user_id text) returns table (device_id uuid)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+begin
+    return query
+    delete from public.device_token d
+    where d.tenant_id = kernel.require_tenant() and d.device_id = p_device_id
+      and (p_user_id is null or d.user_id = kernel.person(p_user_id))
+    returning d.device_id;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no device %s.', p_device_id), 'device_unknown',
+                              'GET /device-tokens lists them.');
+    end if;
+end $$;
+
+-- The functions on webhook endpoints never return a secret.
+create or replace function public.create_webhook(p_url text, p_description text, p_types jsonb, p_secret text)
+returns table (endpoint_id uuid, url text, description text, types jsonb, enabled boolean, disabled_reason text,
+               created_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+begin
+    perform pg_advisory_xact_lock(hashtextextended(v_tenant || ' webhooks', 0));
+    if (select count(*) from public.webhook_endpoint e where e.tenant_id = v_tenant) >= 20 then
+        perform kernel.refuse('PT409', 'The tenant has 20 webhook endpoints already.', 'webhooks_full',
+                              'Delete one that is not needed any more.');
+    end if;
+    return query
+    insert into public.webhook_endpoint as e (tenant_id, endpoint_id, url, description, types, enabled, secret, created_at)
+    values (v_tenant, kernel.new_id(), p_url, p_description, p_types, true, p_secret, kernel.now())
+    returning e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at;
+end $$;
+
+create or replace function public.save_webhook(
+    p_endpoint_id uuid, p_url text, p_description text, p_types jsonb, p_enabled boolean)
+returns table (endpoint_id uuid, url text, description text, types jsonb, enabled boolean, disabled_reason text,
+               created_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+begin
+    return query
+    update public.webhook_endpoint e set url = p_url, description = p_description, types = p_types, enabled = p_enabled,
+        disabled_reason = case when p_enabled then null else e.disabled_reason end
+    where e.tenant_id = kernel.require_tenant() and e.endpoint_id = p_endpoint_id
+    returning e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at;
+    if not found then
+        perform kernel.refuse_webhook(p_endpoint_id);
+    end if;
+end $$;
+
+-- p_endpoint_id null: all.
+create or replace function public.find_webhooks(p_endpoint_id uuid default null)
+returns table (endpoint_id uuid, url text, description text, types jsonb, enabled boolean, disabled_reason text,
+               created_at timestamptz)
+language sql stable security definer set search_path = '' as $$
+    select e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at
+    from public.webhook_endpoint e
+    where e.tenant_id = kernel.require_tenant() and (p_endpoint_id is null or e.endpoint_id = p_endpoint_id)
+    order by e.endpoint_id
+$$;
+
+-- What is still in the outbox for it will end DEAD.
+create or replace function public.delete_webhook(p_endpoint_id uuid) returns table (endpoint_id uuid)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+begin
+    return query
+    delete from public.webhook_endpoint e
+    where e.tenant_id = kernel.require_tenant() and e.endpoint_id = p_endpoint_id
+    returning e.endpoint_id;
+    if not found then
+        perform kernel.refuse_webhook(p_endpoint_id);
+    end if;
+end $$;
+
+create or replace function kernel.refuse_webhook(p_endpoint_id uuid) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    perform kernel.refuse('PT404', format('There is no webhook endpoint %s.', p_endpoint_id), 'webhook_unknown',
+                          'GET /webhooks lists them.');
+end $$;
+
+-- What is in the outbox of the tenant, newest first, without what it says.
+create or replace function public.find_deliveries(
+    p_status public.outbox_status default null, p_before bigint default null, p_limit int default 50)
+returns table (outbox_id bigint, channel public.outbox_channel, destination text, proc_inst_id uuid, task_id uuid,
+               status public.outbox_status, attempts int, next_attempt_at timestamptz, last_error text,
+               created_at timestamptz, finished_at timestamptz)
+language sql stable security definer set search_path = '' as $$
+    select o.outbox_id, o.channel, o.destination, o.proc_inst_id, o.task_id, o.status, o.attempts, o.next_attempt_at,
+           o.last_error, o.created_at, o.finished_at
+    from public.outbox o
+    where o.tenant_id = kernel.require_tenant() and (p_status is null or o.status = p_status)
+      and (p_before is null or o.outbox_id < p_before)
+    order by o.outbox_id desc limit least(p_limit, 500)
+$$;
+
+create or replace function public.retry_delivery(p_outbox_id bigint)
+returns table (outbox_id bigint, status public.outbox_status)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_status public.outbox_status;
+begin
+    select o.status into v_status from public.outbox o
+    where o.tenant_id = v_tenant and o.outbox_id = p_outbox_id for no key update;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no delivery %s.', p_outbox_id), 'delivery_unknown',
+                              'GET /deliveries lists them.');
+    elsif v_status <> 'DEAD' then
+        perform kernel.refuse('PT409', format('Delivery %s is %s: only a DEAD one can be tried again.', p_outbox_id,
+                                              v_status), 'delivery_not_dead');
+    end if;
+    update public.outbox o set status = 'PENDING', attempts = 0, next_attempt_at = v_now, created_at = v_now,
+        finished_at = null
+    where o.tenant_id = v_tenant and o.outbox_id = p_outbox_id;
+    perform kernel.wake_listeners('fleet_outbox', 'kernel.last_outbox_ms');
+    return query select p_outbox_id, 'PENDING'::public.outbox_status;
+end $$;
+
+-- Claims up to p_limit of what is due on p_channels, for p_lease_seconds. No tenant gets more than p_per_tenant on a
+-- channel at one time, over all deliverers, so that one with slow receivers leaves room for the others; which tenants
+-- come first is left to chance. target: {url, secret} of a webhook endpoint, {token} of a device; null where it is gone.
+-- The tenants with something open are found by jumping from one to the next in the index.
+create or replace function public.claim_deliveries(
+    p_channels jsonb, p_limit int, p_per_tenant int, p_lease_seconds int)
+returns table (tenant_id text, outbox_id bigint, channel public.outbox_channel, destination text, payload jsonb,
+               idempotency_key text, attempts int, fencing_token bigint, created_at timestamptz, target jsonb)
+language plpgsql volatile security definer set search_path = '' set enable_seqscan = off
+set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := kernel.now();
+    v_channels public.outbox_channel[] := array(select jsonb_array_elements_text(p_channels)::public.outbox_channel);
+begin
+    return query
+    with recursive open as (
+        select c.channel, (select min(o.tenant_id) from public.outbox o
+                           where o.channel = c.channel and o.status in ('PENDING', 'SENDING')) as tenant_id
+        from unnest(v_channels) c (channel)
+        union all
+        select t.channel, (select min(o.tenant_id) from public.outbox o
+                           where o.channel = t.channel and o.tenant_id > t.tenant_id
+                             and o.status in ('PENDING', 'SENDING'))
+        from open t where t.tenant_id is not null
+    ), due as (
+        select d.tenant_id, d.outbox_id
+        from (select * from open where open.tenant_id is not null order by random()) t,
+        lateral (select count(*) as running from public.outbox s
+                 where s.channel = t.channel and s.tenant_id = t.tenant_id and s.status = 'SENDING'
+                   and s.next_attempt_at > v_now) r,
+        lateral (select o.tenant_id, o.outbox_id from public.outbox o
+                 where o.channel = t.channel and o.tenant_id = t.tenant_id and o.status in ('PENDING', 'SENDING')
+                   and o.next_attempt_at <= v_now
+                 order by o.next_attempt_at limit greatest(0, p_per_tenant - r.running)
+                 for no key update skip locked) d
+        limit p_limit
+    )
+    update public.outbox o set status = 'SENDING', attempts = o.attempts + 1,
+        fencing_token = nextval('kernel.delivery_token'), next_attempt_at = v_now + p_lease_seconds * interval '1 second'
+    from due where o.tenant_id = due.tenant_id and o.outbox_id = due.outbox_id
+    returning o.tenant_id, o.outbox_id, o.channel, o.destination, o.payload, o.idempotency_key, o.attempts,
+        o.fencing_token, o.created_at,
+        case o.channel
+        when 'webhook' then (
+            select jsonb_build_object('url', e.url, 'secret', e.secret) from public.webhook_endpoint e
+            where e.tenant_id = o.tenant_id and e.endpoint_id = o.destination::uuid and e.enabled)
+        when 'fcm' then (
+            select jsonb_build_object('token', d.token) from public.device_token d
+            where d.tenant_id = o.tenant_id and d.device_id = o.destination::uuid)
+        end;
+end $$;
+
+create or replace function kernel.bury_delivery(p_delivery public.outbox, p_reason text, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    update public.outbox o set status = 'DEAD', last_error = p_reason, finished_at = p_now
+    where o.tenant_id = p_delivery.tenant_id and o.outbox_id = p_delivery.outbox_id;
+    perform kernel.record_event(p_delivery.tenant_id, p_delivery.proc_inst_id, p_delivery.task_id, 'DELIVERY_DEAD',
+        'kernel', p_reason, jsonb_build_object('outbox_id', p_delivery.outbox_id, 'channel', p_delivery.channel,
+        'destination', p_delivery.destination, 'attempts', p_delivery.attempts), p_now);
+end $$;
+
+-- Ends a claimed delivery. p_outcome:
+--   delivered  the receiver has it
+--   retry      again later: after 5 s, 15 s, 45 s ... at most 6 hours and up to a fifth more at random, or after
+--              p_retry_after_seconds where the receiver named a time (at most a day); DEAD after 14 attempts
+--   dead       the receiver will never take it
+--   gone       the same, and the receiver wants nothing any more: its endpoint is disabled, its device forgotten
+--   released   handed back unsent; the attempt does not count
+-- Refused with PT409 lease_lost unless the fencing token is the one of the running claim.
+create or replace function public.finish_delivery(
+    p_tenant_id text, p_outbox_id bigint, p_fencing_token bigint, p_outcome text, p_error text default null,
+    p_retry_after_seconds double precision default null)
+returns table (status public.outbox_status, next_attempt_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := kernel.now();
+    v_delivery public.outbox;
+    v_seconds double precision;
+begin
+    select o.* into v_delivery from public.outbox o
+    where o.tenant_id = p_tenant_id and o.outbox_id = p_outbox_id and o.fencing_token = p_fencing_token
+      and o.status = 'SENDING' for no key update;
+    if not found then
+        perform kernel.refuse('PT409', 'The lease of this delivery is lost: another claim came first.', 'lease_lost',
+                              'Leave it to the other one.');
+    end if;
+    case p_outcome
+    when 'delivered' then
+        update public.outbox o set status = 'DELIVERED', last_error = null, finished_at = v_now
+        where o.tenant_id = p_tenant_id and o.outbox_id = p_outbox_id;
+    when 'released' then
+        update public.outbox o set status = 'PENDING', attempts = o.attempts - 1, next_attempt_at = v_now
+        where o.tenant_id = p_tenant_id and o.outbox_id = p_outbox_id;
+    when 'retry' then
+        if v_delivery.attempts >= 14 then
+            perform kernel.bury_delivery(v_delivery, format('gave up after %s attempts: %s', v_delivery.attempts,
+                                                            p_error), v_now);
+        else
+            v_seconds := case when p_retry_after_seconds is null
+                then least(5 * 3.0 ^ (v_delivery.attempts - 1), 21600) * (1 + random() / 5)
+                else least(greatest(p_retry_after_seconds, 1), 86400) end;
+            update public.outbox o set status = 'PENDING', last_error = p_error,
+                next_attempt_at = v_now + v_seconds * interval '1 second'
+            where o.tenant_id = p_tenant_id and o.outbox_id = p_outbox_id;
+        end if;
+    when 'dead' then
+        perform kernel.bury_delivery(v_delivery, p_error, v_now);
+    when 'gone' then
+        perform kernel.bury_delivery(v_delivery, p_error, v_now);
+        update public.webhook_endpoint e set enabled = false, disabled_reason = p_error
+        where v_delivery.channel = 'webhook' and e.tenant_id = p_tenant_id
+          and e.endpoint_id::text = v_delivery.destination;
+        delete from public.device_token d
+        where v_delivery.channel = 'fcm' and d.tenant_id = p_tenant_id and d.device_id::text = v_delivery.destination;
+    else
+        perform kernel.refuse('PT422', format('outcome "%s" is not known', p_outcome), 'outcome',
+                              'Use delivered, retry, dead, gone or released.');
+    end case;
+    return query select o.status, o.next_attempt_at from public.outbox o
+    where o.tenant_id = p_tenant_id and o.outbox_id = p_outbox_id;
+end $$;
+
+-- Upkeep, about once a minute: what nobody could send within three days, and what its senders did not survive, is DEAD;
+-- rows that were DELIVERED a week ago and DEAD a month ago are deleted. At most 1000 of each at a time.
+create or replace function public.tend_outbox() returns table (buried bigint, deleted bigint)
+language plpgsql volatile security definer set search_path = '' set enable_seqscan = off as $$
+declare
+    v_now timestamptz := kernel.now();
+    v_delivery public.outbox;
+begin
+    buried := 0;
+    for v_delivery in
+        select o.* from public.outbox o
+        where o.status in ('PENDING', 'SENDING') and o.created_at < v_now - interval '3 days'
+          and (o.status = 'PENDING' or o.next_attempt_at < v_now)
+        order by o.created_at limit 1000 for no key update skip locked
+    loop
+        perform kernel.bury_delivery(v_delivery, 'not delivered within three days'
+            || coalesce(': ' || v_delivery.last_error, ''), v_now);
+        buried := buried + 1;
+    end loop;
+    for v_delivery in
+        select o.* from public.outbox o
+        where o.status = 'SENDING' and o.next_attempt_at < v_now and o.attempts >= 14
+        limit 1000 for no key update skip locked
+    loop
+        perform kernel.bury_delivery(v_delivery, format('the deliverer was lost in each of the last of %s attempts',
+                                                        v_delivery.attempts), v_now);
+        buried := buried + 1;
+    end loop;
+    delete from public.outbox o using (
+        select f.tenant_id, f.outbox_id from public.outbox f
+        where f.status in ('DELIVERED', 'DEAD')
+          and f.finished_at < v_now - case f.status when 'DEAD' then interval '30 days' else interval '7 days' end
+        order by f.finished_at limit 1000 for update skip locked) f
+    where o.tenant_id = f.tenant_id and o.outbox_id = f.outbox_id;
+    get diagnostics deleted = row_count;
+    return next;
+end $$;
+
+-- Gauges of each channel over all tenants; counts stop at 1000.
+create or replace function public.outbox_depths()
+returns table (channel text, due bigint, scheduled bigint, sending bigint, dead bigint, oldest_due_seconds double precision)
+language sql stable security definer set search_path = '' set enable_seqscan = off as $$
+    select c.channel::text, due.n, scheduled.n, sending.n, dead.n,
+           coalesce(extract(epoch from kernel.now() - due.oldest), 0)::double precision
+    from unnest(enum_range(null::public.outbox_channel)) c (channel),
+    lateral (select count(*) as n, min(h.next_attempt_at) as oldest from (
+        select o.next_attempt_at from public.outbox o
+        where o.channel = c.channel and o.status = 'PENDING' and o.next_attempt_at <= kernel.now() limit 1000) h) due,
+    lateral (select count(*) as n from (
+        select from public.outbox o
+        where o.channel = c.channel and o.status = 'PENDING' and o.next_attempt_at > kernel.now() limit 1000) h) scheduled,
+    lateral (select count(*) as n from (
+        select from public.outbox o where o.channel = c.channel and o.status = 'SENDING' limit 1000) h) sending,
+    lateral (select count(*) as n from (
+        select from public.outbox o where o.channel = c.channel and o.status = 'DEAD' limit 1000) h) dead
+    order by 1
+$$;
+
+-- Newest first. p_user_id null: of everybody.
+create or replace function public.find_notifications(
+    p_user_id text default null, p_unread boolean default false, p_type text default null,
+    p_proc_inst_id uuid default null, p_before bigint default null, p_limit int default 50)
+returns setof public.notifications
+language sql stable set search_path = '' as $$
+    select n.* from public.notifications n
+    where (p_user_id is null or n.user_id = case when p_user_id like '%@%' and p_user_id not like 'group:%'
+                                                 then lower(p_user_id) else p_user_id end)
+      and (not p_unread or not n.read_flag) and (p_type is null or n.type = p_type)
+      and (p_proc_inst_id is null or n.proc_inst_id = p_proc_inst_id)
+      and (p_before is null or n.notify_id < p_before)
+    order by n.notify_id desc limit least(p_limit, 500)
+$$;
+
+-- Oldest first, from after p_after on; p_user_id null: of everybody.
+create or replace function public.follow_notifications(p_after bigint, p_user_id text default null, p_limit int default 200)
+returns setof public.notifications
+language sql stable set search_path = '' as $$
+    select n.* from public.notifications n
+    where n.notify_id > p_after
+      and (p_user_id is null or n.user_id = case when p_user_id like '%@%' and p_user_id not like 'group:%'
+                                                 then lower(p_user_id) else p_user_id end)
+    order by n.notify_id limit least(p_limit, 1000)
+$$;
+
+
+-- == 11. Reading =====================================================================================================
 -- With the rights of the caller: row-level security shows each tenant its own. Pages are keyed by id, newest first.
 
 create or replace function public.find_definitions(p_id text default null)
@@ -1476,7 +2080,7 @@ language sql stable set search_path = '' as $$
     group by p.oid, p.proname order by p.proname
 $$;
 
--- == 11. Dashboards ==================================================================================================
+-- == 12. Dashboards ==================================================================================================
 
 -- One row per queue, over all tenants: numbers only. Counts stop at 1000, because counting a million rows for a
 -- gauge costs more than the claims it watches; the age is the oldest among those rows.
@@ -1513,7 +2117,7 @@ create or replace view public.model_spend with (security_invoker = true) as
            sum(j.input_tokens) as input_tokens, sum(j.output_tokens) as output_tokens, sum(j.cost_usd) as cost_usd
     from public.journal j where j.kind <> 'tool' group by 1, 2, 3;
 
--- == 12. Policies and grants =========================================================================================
+-- == 13. Policies and grants =========================================================================================
 -- Every table: row-level security forced; a caller reads the rows of the tenant in its claims and writes nothing but
 -- through the functions above. Their owner, the role that applied this file, is let through by a policy of its own,
 -- so that it needs no right to bypass row-level security.
@@ -1523,12 +2127,13 @@ declare
     v_table text;
     v_tenant_tables text[] := array['tenants', 'process_def', 'bpm_proc_inst', 'todolist', 'events', 'journal',
         'notifications', 'documents', 'document_chunk', 'agent_profile'];
-    v_kernel_tables text[] := array['api_key', 'idempotency_key', 'pod'];
+    v_kernel_tables text[] := array['api_key', 'idempotency_key', 'pod', 'notification_preference', 'device_token',
+        'webhook_endpoint', 'outbox'];
 begin
     foreach v_table in array v_tenant_tables || v_kernel_tables || array['agent_orch'] loop
         execute format('alter table public.%I enable row level security', v_table);
         execute format('alter table public.%I force row level security', v_table);
-        execute format('revoke all on public.%I from public, anon, authenticated, fleet_api, fleet_pod', v_table);
+        execute format('revoke all on public.%I from public, anon, authenticated, fleet_api, fleet_pod, fleet_deliver', v_table);
         execute format('drop policy if exists kernel_functions on public.%I', v_table);
         execute format('create policy kernel_functions on public.%I to %I using (true) with check (true)', v_table,
                        (select pg_get_userbyid(c.relowner) from pg_catalog.pg_class c
@@ -1545,12 +2150,13 @@ begin
     grant select on public.agent_orch to authenticated, fleet_api, fleet_pod;
     revoke all on public.incidents, public.instance_overview, public.model_spend
         from public, anon, authenticated, fleet_api, fleet_pod;
-    revoke all on sequence public.events_event_id_seq, public.journal_call_id_seq, public.notifications_notify_id_seq
-        from public, anon, authenticated, fleet_api, fleet_pod;
+    revoke all on sequence public.events_event_id_seq, public.journal_call_id_seq, public.notifications_notify_id_seq,
+        public.outbox_outbox_id_seq from public, anon, authenticated, fleet_api, fleet_pod;
     grant select on public.incidents, public.instance_overview, public.model_spend to authenticated, fleet_api;
     revoke all on schema kernel from public;
     grant usage on schema kernel to authenticated, fleet_api, fleet_pod;
     grant usage on schema public, extensions to authenticated, fleet_api, fleet_pod;
+    grant usage on schema public to fleet_deliver;
     revoke execute on all functions in schema kernel from public;
     grant execute on function kernel.claims(), kernel.tenant_id() to authenticated, fleet_api, fleet_pod;
 end $$;
@@ -1581,19 +2187,29 @@ begin
             ('instance_cost', 'authenticated, fleet_api'), ('find_documents', 'authenticated, fleet_api'),
             ('get_document', 'authenticated, fleet_api, fleet_pod'), ('find_agents', 'authenticated, fleet_api'),
             ('find_orchestrators', 'authenticated, fleet_api'),
-            ('describe_functions', 'fleet_api, fleet_pod')
+            ('describe_functions', 'fleet_api, fleet_pod'),
+            ('find_notifications', 'authenticated, fleet_api'), ('follow_notifications', 'authenticated, fleet_api'),
+            ('mark_notification', 'fleet_api, service_role'), ('mark_notifications', 'fleet_api, service_role'),
+            ('get_preferences', 'fleet_api, service_role'), ('save_preferences', 'fleet_api, service_role'),
+            ('save_device', 'fleet_api, service_role'), ('find_devices', 'fleet_api, service_role'),
+            ('delete_device', 'fleet_api, service_role'), ('create_webhook', 'fleet_api, service_role'),
+            ('save_webhook', 'fleet_api, service_role'), ('find_webhooks', 'fleet_api, service_role'),
+            ('delete_webhook', 'fleet_api, service_role'), ('find_deliveries', 'fleet_api, service_role'),
+            ('retry_delivery', 'fleet_api, service_role'), ('claim_deliveries', 'fleet_deliver, service_role'),
+            ('finish_delivery', 'fleet_deliver, service_role'), ('tend_outbox', 'fleet_deliver, service_role'),
+            ('outbox_depths', 'fleet_deliver, service_role')
         ) as g(name, roles)
         join pg_catalog.pg_proc p on p.proname = g.name and p.pronamespace = 'public'::regnamespace
     loop
-        execute format('revoke all on function %s from public, anon, authenticated, fleet_api, fleet_pod, service_role',
-                       v_grant.signature);
+        execute format('revoke all on function %s from public, anon, authenticated, fleet_api, fleet_pod, fleet_deliver, '
+                       'service_role', v_grant.signature);
         if v_grant.roles <> '' then
             execute format('grant execute on function %s to %s', v_grant.signature, v_grant.roles);
         end if;
     end loop;
 end $$;
 
--- == 13. Supabase ====================================================================================================
+-- == 14. Supabase ====================================================================================================
 -- What only a Supabase project has: PostgREST with its login authenticator, and the publication of Realtime. Elsewhere
 -- this chapter does nothing. What the owner of the database may not do here is a warning that says who can.
 

@@ -1,4 +1,4 @@
-"""Commands that start programs: up, api, pod, migrate."""
+"""Commands that start programs: up, api, pod, deliver, migrate."""
 
 import asyncio
 import logging
@@ -27,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(up)
     app.command()(api)
     app.command()(pod)
+    app.command()(deliver)
     app.command(name="migrate")(migrate_database)
     app.command(name="create-key")(create_key)
 
@@ -68,10 +69,18 @@ def pod(via: ViaOption = None) -> None:
     from agent_pod.main import serve  # noqa: PLC0415
 
     hide_from_other_processes()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for chatty in ("httpx", "httpx2", "mcp", "spiff", "uvicorn.error"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    _log_plainly()
     asyncio.run(serve(read_settings(PodSettings, **({"fleet_via": via} if via else {}))))
+
+
+def deliver(via: ViaOption = None) -> None:
+    """Run a deliverer of mails, webhooks and pushes. Settings come from the environment; see docs/settings.md."""
+    from delivery.main import serve  # noqa: PLC0415
+    from delivery.settings import DeliverySettings  # noqa: PLC0415
+
+    hide_from_other_processes()
+    _log_plainly()
+    asyncio.run(serve(read_settings(DeliverySettings, **({"fleet_via": via} if via else {}))))
 
 
 def migrate_database() -> None:
@@ -90,3 +99,9 @@ def create_key(
     database_url = read_settings(Settings).postgres_url
     create_tenant(database_url, tenant, tenant)
     out.print(create_api_key(database_url, tenant, name), highlight=False)
+
+
+def _log_plainly() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for chatty in ("httpx", "httpx2", "mcp", "spiff", "uvicorn.error"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,12 +1,14 @@
 """The kernel as one object: a method for each SQL function."""
 
 from kernel.api_functions import ApiFunctions
+from kernel.delivery_functions import DeliveryFunctions
+from kernel.notification_functions import NotificationFunctions
 from kernel.pod_functions import PodFunctions
 from kernel.postgres import Row
 from kernel.read_functions import ReadFunctions
 
 
-class Kernel(PodFunctions, ApiFunctions, ReadFunctions):
+class Kernel(PodFunctions, ApiFunctions, ReadFunctions, NotificationFunctions, DeliveryFunctions):
     """All functions over one transport. Which of them succeed is decided by the database role, not here."""
 
     def as_caller(self, claims: Row) -> "Kernel":

@@ -10,9 +10,10 @@ from fixture_types import Rows
 from kernel.errors import Forbidden
 from kernel.functions import Kernel
 
-ROLES = ("anon", "authenticated", "service_role", "fleet_api", "fleet_pod")
+ROLES = ("anon", "authenticated", "service_role", "fleet_api", "fleet_pod", "fleet_deliver")
 POD = {"fleet_pod", "service_role"}
 API = {"fleet_api", "service_role"}
+DELIVERER = {"fleet_deliver", "service_role"}
 READER = {"authenticated", "fleet_api"}
 EVERY_READER = READER | {"fleet_pod"}
 MAY_CALL: dict[str, set[str]] = {
@@ -50,6 +51,25 @@ MAY_CALL: dict[str, set[str]] = {
     "find_agents": READER,
     "find_orchestrators": READER,
     "describe_functions": {"fleet_api", "fleet_pod"},
+    "find_notifications": READER,
+    "follow_notifications": READER,
+    "mark_notification": API,
+    "mark_notifications": API,
+    "get_preferences": API,
+    "save_preferences": API,
+    "save_device": API,
+    "find_devices": API,
+    "delete_device": API,
+    "create_webhook": API,
+    "save_webhook": API,
+    "find_webhooks": API,
+    "delete_webhook": API,
+    "find_deliveries": API,
+    "retry_delivery": API,
+    "claim_deliveries": DELIVERER,
+    "finish_delivery": DELIVERER,
+    "tend_outbox": DELIVERER,
+    "outbox_depths": DELIVERER,
 }
 OURS = """p.pronamespace = '{}'::regnamespace
     and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')"""
@@ -88,9 +108,9 @@ def test_every_function_of_schema_public_returns_a_set_and_has_one_form(rows: Ro
 
 
 def test_no_role_of_a_program_can_bypass_row_level_security_or_become_another(rows: Rows) -> None:
-    programs = ["fleet_api", "fleet_pod"]
+    programs = ["fleet_api", "fleet_pod", "fleet_deliver"]
     rights = "select rolsuper, rolbypassrls, rolcreaterole, rolcanlogin from pg_roles where rolname = any (%s)"
-    assert [set(row.values()) for row in rows(rights, programs)] == [{False}] * 2
+    assert [set(row.values()) for row in rows(rights, programs)] == [{False}] * 3
     member = "select from pg_auth_members m join pg_roles r on r.oid = m.member where r.rolname = any (%s)"
     assert rows(member, programs) == []
 

@@ -15,13 +15,15 @@ from psycopg import sql
 from kernel.functions import Kernel
 from kernel.models import Agent
 
-PROGRAM_ROLES = ("anon", "authenticated", "fleet_api", "fleet_pod")
+PROGRAM_ROLES = ("anon", "authenticated", "fleet_api", "fleet_pod", "fleet_deliver")
 READERS = ("authenticated", "fleet_api", "fleet_pod")
 TENANT_TABLES = {
     "tenants", "process_def", "bpm_proc_inst", "todolist", "events", "journal", "notifications", "documents",
     "document_chunk", "agent_profile",
 }  # fmt: skip
-HIDDEN_TABLES = {"api_key", "idempotency_key", "pod"}
+HIDDEN_TABLES = {
+    "api_key", "idempotency_key", "pod", "notification_preference", "device_token", "webhook_endpoint", "outbox",
+}  # fmt: skip
 SHARED_TABLES = {"agent_orch"}
 VIEWS = {"incidents", "instance_overview", "model_spend"}
 CHUNK = {"chunk": 1, "heading": "h", "content": "some words", "embedding": [0.5] * 1536}
