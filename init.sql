@@ -466,10 +466,11 @@ begin
     if v_role is null and not v_headers ? 'x-fleet-claims' then
         return;
     end if;
-    if current_user <> 'service_role' or v_role is null or v_role not in ('fleet_api', 'fleet_pod') then
+    if current_user <> 'service_role' or v_role is null or v_role not in ('fleet_api', 'fleet_pod', 'fleet_deliver')
+    then
         raise exception using errcode = 'PT403', detail = 'program_role',
             message = 'X-Fleet-Role and X-Fleet-Claims are for programs that have the service key.',
-            hint = 'Leave them out, or use the service key and the role fleet_api or fleet_pod.';
+            hint = 'Leave them out, or use the service key and the role fleet_api, fleet_pod or fleet_deliver.';
     end if;
     perform set_config('request.jwt.claims', (coalesce(v_headers ->> 'x-fleet-claims', '{}')::jsonb)::text, true),
             set_config('role', v_role, true);
@@ -2187,7 +2188,7 @@ begin
             ('instance_cost', 'authenticated, fleet_api'), ('find_documents', 'authenticated, fleet_api'),
             ('get_document', 'authenticated, fleet_api, fleet_pod'), ('find_agents', 'authenticated, fleet_api'),
             ('find_orchestrators', 'authenticated, fleet_api'),
-            ('describe_functions', 'fleet_api, fleet_pod'),
+            ('describe_functions', 'fleet_api, fleet_pod, fleet_deliver'),
             ('find_notifications', 'authenticated, fleet_api'), ('follow_notifications', 'authenticated, fleet_api'),
             ('mark_notification', 'fleet_api, service_role'), ('mark_notifications', 'fleet_api, service_role'),
             ('get_preferences', 'fleet_api, service_role'), ('save_preferences', 'fleet_api, service_role'),
@@ -2222,8 +2223,9 @@ begin
     end if;
     grant usage on schema kernel to anon, service_role;
     grant execute on function kernel.become_program() to anon, authenticated, service_role;
-    if not pg_has_role('authenticator', 'fleet_api', 'member') or not pg_has_role('authenticator', 'fleet_pod', 'member') then
-        grant fleet_api, fleet_pod to authenticator;
+    if exists (select from unnest(array['fleet_api', 'fleet_pod', 'fleet_deliver']) r
+               where not pg_has_role('authenticator', r, 'member')) then
+        grant fleet_api, fleet_pod, fleet_deliver to authenticator;
     end if;
     select substr(c.setting, length('pgrst.db_pre_request=') + 1) into v_hook
     from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) c(setting)
@@ -2240,7 +2242,7 @@ begin
     end if;
     notify pgrst, 'reload schema';
 exception when insufficient_privilege then
-    raise warning '%: ask an administrator to grant fleet_api and fleet_pod to authenticator and to set '
+    raise warning '%: ask an administrator to grant fleet_api, fleet_pod and fleet_deliver to authenticator and to set '
                   'pgrst.db_pre_request to kernel.become_program, or let programs connect to PostgreSQL.', sqlerrm;
 end $$;
 

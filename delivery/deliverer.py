@@ -13,10 +13,10 @@ from collections.abc import Mapping
 
 from delivery.attempt import Attempt, Send, later
 from delivery.metrics import DeliveryMetrics
+from kernel.connect import Connection
 from kernel.errors import DatabaseUnavailable, LeaseLost
 from kernel.functions import Kernel
 from kernel.notification_models import ClaimedDelivery, DeliveryOutcome, OutboxChannel
-from kernel.postgres import PostgresConnection
 
 CHANNEL = "fleet_outbox"
 _FIRST_PAUSE, _GROWTH = 0.1, 1.6  # seconds; the first one is longer than kernel.wake_listeners stays silent
@@ -35,7 +35,7 @@ class Deliverer:
     def __init__(
         self,
         kernel: Kernel,
-        ear: PostgresConnection,
+        ear: Connection,
         channels: Mapping[OutboxChannel, Send],
         metrics: DeliveryMetrics,
         slots: int,

@@ -14,8 +14,8 @@ from delivery.channels import open_channels
 from delivery.deliverer import Deliverer
 from delivery.metrics import DeliveryMetrics
 from delivery.settings import DeliverySettings
+from kernel.connect import open_connection, open_pool
 from kernel.functions import Kernel
-from kernel.postgres import PostgresConnection, PostgresPool
 
 _ROLE = "fleet_deliver"
 _CONNECTIONS = 4
@@ -24,9 +24,8 @@ _log = logging.getLogger(__name__)
 
 async def serve(settings: DeliverySettings) -> None:
     """Deliver until told to stop; then let what is being sent end, and return."""
-    url, metrics = settings.database_url.get_secret_value(), DeliveryMetrics()
-    ear = PostgresConnection(url, _ROLE)
-    async with open_channels(settings) as channels, PostgresPool(url, _ROLE, _CONNECTIONS) as pool:
+    ear, metrics = open_connection(settings, _ROLE), DeliveryMetrics()
+    async with open_channels(settings) as channels, open_pool(settings, _ROLE, _CONNECTIONS) as pool:
         kernel = Kernel(pool)
         deliverer = Deliverer(
             kernel,

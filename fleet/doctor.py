@@ -73,7 +73,7 @@ def _database(settings: Settings) -> str:
         row = connection.execute("select to_regprocedure('public.next_task(uuid, jsonb, int, jsonb)')").fetchone()
         if row is None or row[0] is None:
             raise SettingsInvalid("init.sql is not applied. Run `fleet migrate`.")
-        for role in ("fleet_api", "fleet_pod"):
+        for role in ("fleet_api", "fleet_pod", "fleet_deliver"):
             connection.execute(f"set local role {role}")
             connection.execute("reset role")
     return f"PostgreSQL {version}, init.sql applied, roles usable"
@@ -81,7 +81,7 @@ def _database(settings: Settings) -> str:
 
 def _project(settings: Settings) -> str:
     async def ask() -> None:
-        for role in ("fleet_api", "fleet_pod"):
+        for role in ("fleet_api", "fleet_pod", "fleet_deliver"):
             connection = open_connection(settings, role)
             await connection.call("queue_depths", None)
             await connection.close()

@@ -27,7 +27,7 @@ class Connection(Transport, Protocol):
 
 
 def open_connection(settings: Settings, role: str) -> Connection:
-    """One connection as `role` (fleet_api or fleet_pod); nothing is sent before the first call."""
+    """One connection as `role` (fleet_api, fleet_pod or fleet_deliver); nothing is sent before the first call."""
     if settings.fleet_via is Via.POSTGRES:
         return PostgresConnection(settings.postgres_url, role)
     return _open_project(settings, role)

@@ -36,7 +36,7 @@ _LOADERS: dict[str, Callable[[Any], Any]] = {
 class SupabaseConnection:
     """Calls functions of a Supabase project. It connects at the first call; calls may run side by side.
 
-    `role`: fleet_api or fleet_pod. Use as `async with`, or `close` it.
+    `role`: fleet_api, fleet_pod or fleet_deliver. Use as `async with`, or `close` it.
     """
 
     def __init__(self, url: str, key: str, role: str):

@@ -50,7 +50,7 @@ MAY_CALL: dict[str, set[str]] = {
     "find_documents": READER,
     "find_agents": READER,
     "find_orchestrators": READER,
-    "describe_functions": {"fleet_api", "fleet_pod"},
+    "describe_functions": {"fleet_api", "fleet_pod", "fleet_deliver"},
     "find_notifications": READER,
     "follow_notifications": READER,
     "mark_notification": API,

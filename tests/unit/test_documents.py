@@ -18,6 +18,8 @@ from pydantic_core import PydanticUndefined
 from agent_pod.metrics import PodMetrics
 from agent_pod.registry import OrchestratorDeclaration
 from agent_pod.settings import PodSettings
+from delivery.metrics import DeliveryMetrics
+from delivery.settings import DeliverySettings
 from execution_api.app import create_app
 from execution_api.bodies import AgentRequest, CancelRequest, StartRequest, SubmitRequest
 from execution_api.completion_bodies import CompletionRequest
@@ -25,6 +27,7 @@ from execution_api.metrics import HttpMetrics
 from execution_api.settings import ApiSettings
 from fleet.main import app as fleet_command
 from kernel.models import ProcessStatus, QueueDepth, TaskStatus
+from kernel.notification_models import OutboxDepth
 from kernel.settings import Settings, read_settings
 from process_engine import steps
 from process_engine.definition import parse
@@ -118,14 +121,16 @@ def _setting_rows() -> dict[str, str]:
     return dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]+?) \|", text_of("docs/settings.md"), re.M))
 
 
-@pytest.mark.parametrize("kind", [Settings, ApiSettings, PodSettings])
+@pytest.mark.parametrize("kind", [Settings, ApiSettings, PodSettings, DeliverySettings])
 def test_every_setting_is_documented_with_its_default(kind: type[Settings]) -> None:
     wanted = {name.upper(): _default(field) for name, field in kind.model_fields.items()}
     assert wanted.items() <= _setting_rows().items()
 
 
 def test_every_documented_setting_exists() -> None:
-    fields = {name.upper() for kind in (Settings, ApiSettings, PodSettings) for name in kind.model_fields}
+    fields = {
+        name.upper() for kind in (Settings, ApiSettings, PodSettings, DeliverySettings) for name in kind.model_fields
+    }
     assert set(_setting_rows()) - fields == set()
     of_the_command_line, of_the_protocol = {"FLEET_API_URL", "FLEET_API_KEY"}, {"FLEET_RESULT_FD"}
     for name in _NAMES:
@@ -135,7 +140,7 @@ def test_every_documented_setting_exists() -> None:
 
 def test_ranges_of_settings_are_those_of_the_code() -> None:
     rows = {line.split("`")[1]: line for line in text_of("docs/settings.md").splitlines() if line.startswith("| `")}
-    for kind in (ApiSettings, PodSettings):
+    for kind in (ApiSettings, PodSettings, DeliverySettings):
         for name, field in kind.model_fields.items():
             for limit in (getattr(rule, bound) for rule in field.metadata for bound in ("ge", "le", "min_length")
                           if hasattr(rule, bound)):  # fmt: skip
@@ -162,6 +167,8 @@ def _metric_names() -> set[str]:
     exposition = HttpMetrics().render(
         [QueueDepth(queue="q", pending_tasks=1, in_progress_tasks=1, oldest_pending_seconds=1)]
     )
+    depth = OutboxDepth(channel="c", due=1, scheduled=1, sending=1, dead=1, oldest_due_seconds=1)
+    exposition += DeliveryMetrics().render([depth])
     api = dict(re.findall(r"^# TYPE (\w+) (\w+)$", exposition.decode(), re.M))
     names = {f"{name}_total" if kind == "counter" else name for name, kind in pod.items()}
     return names | {name for name in api if not name.endswith("_created")}

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 from receivers import Receiver
+from sample_payload import PAYLOAD
 
 from agent_pod.servers import LoopServer
 from delivery.channels import open_channels
@@ -24,12 +25,6 @@ from kernel.functions import Kernel
 from kernel.notification_models import OutboxChannel
 from kernel.postgres import PostgresConnection, PostgresPool
 
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-PAYLOAD = {
-    "type": "TASK_ASSIGNED",
-    "timestamp": "2026-11-20T09:30:00+00:00",
-    "data": {"notify_id": 7, "user_id": "ann@acme.test", "message": "Décide\nnow", "task_id": "t-1"},
-}
 Row = Mapping[str, Any]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from conftest import PAYLOAD
+from sample_payload import PAYLOAD
 
 from delivery.templates import Templates
 from kernel.errors import SettingsInvalid
@@ -49,7 +49,7 @@ class MailBox:
 
 
 def check_login(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: LoginPassword) -> AuthResult:
-    return AuthResult(success=(data.login, data.password) == (b"fleet", PASSWORD.encode()))
+    return AuthResult(success=(data.login, data.password) == (b"fleet", PASSWORD.encode()), handled=False)
 
 
 @contextmanager
@@ -143,8 +143,7 @@ async def test_a_refused_login_is_mended_and_not_the_end_of_the_mail(
 ) -> None:
     caplog.set_level(logging.INFO, "delivery")
     put("email", "ann@acme.test")
-    options = {"auth_require_tls": False, "auth_exclude_mechanism": ["LOGIN"]}  # it makes each wrong login wait
-    with smtp_server(box, authenticator=check_login, **options) as port:
+    with smtp_server(box, authenticator=check_login, auth_require_tls=False) as port:
         await start_deliverer(**plain(port), fleet_smtp_username="fleet", fleet_smtp_password="wr0ng")
         row = await outbox(status="PENDING", attempts=1)
     assert row["last_error"] == "the mail server refused the login with 535: check FLEET_SMTP_USERNAME"

@@ -16,8 +16,8 @@ from uuid import UUID
 
 import pytest
 import uvicorn
-from conftest import PAYLOAD, SECRET
 from receivers import Receiver
+from sample_payload import PAYLOAD, SECRET
 
 from agent_pod.servers import LoopServer
 from kernel.functions import Kernel
