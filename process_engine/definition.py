@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-from process_engine.activities import Activity, read_activity, read_repetition
+from process_engine.activities import Activity, is_work, read_activity, read_repetition
 from process_engine.errors import DefinitionInvalid
 from process_engine.extensions import read_extensions
 from process_engine.forms import Forms, read_forms
@@ -12,7 +12,6 @@ from process_engine.graph import Node, Scope
 from process_engine.graph_checks import check_graph
 from process_engine.graph_reader import Reading, read_graph
 from process_engine.plain_json import Json
-from process_engine.vocabulary import WORK
 from process_engine.work_settings import WorkSettings, read_work_settings
 from process_engine.xml_source import Problems, executable_process, read_definitions
 
@@ -77,7 +76,7 @@ def _read_settings(graph: Scope, reading: Reading, forms: Forms) -> tuple[dict[s
     activities: dict[str, Activity] = {}
     for node in _all_nodes(graph):
         element = reading.elements[node["id"]]
-        if node["kind"] in WORK:
+        if is_work(element):
             work[node["id"]] = read_work_settings(element, forms, reading.problems)
             settings = read_repetition(element, reading.problems)
         else:
