@@ -145,7 +145,7 @@ class _Parser:
             return self._moment(kind == "name")
         if kind == "name" and text in _WORDS:
             return LiteralOperand(literal=_WORDS[text])
-        if kind == "name" and self._peek()[1] != "(":
+        if kind == "name" and text != "not" and self._peek()[1] != "(":
             return PathOperand(path=text.split("."))
         return self._fail(f"`{text}` is no literal and no name" if text else "something is missing at the end")
 
