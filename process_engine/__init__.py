@@ -1,4 +1,4 @@
-"""The process engine: BPMN 2.0 in, tasks out. All but `advance` and `deployment` is pure: no database, no network, no clock.
+"""The process engine: BPMN 2.0 in, tasks out. All but `advance` and `deployment` is pure: no database, no clock.
 
     definition.parse(xml)  -> Definition       read a BPMN file, or say everything that is wrong with it
     steps.start(...)       -> Step             begin a process instance
