@@ -192,6 +192,7 @@ EXAMPLES: dict[str, Json] = {
     "Items_Orchestrator_": {"items": [_ORCHESTRATOR]},
     "Items_Passage_": {"items": [_PASSAGE]},
     "Items_Pod_": {"items": [_POD]},
+    "DeletedDocument": {key: _SAVED_DOCUMENT[key] for key in ("doc_id", "title", "source")},
     "Items_SavedDocument_": {"items": [_SAVED_DOCUMENT]},
     "Page_DocumentSummary_": {"items": [_DOCUMENT_SUMMARY], "next": None},
     "Page_InstanceSummary_": {"items": [_SUMMARY], "next": f"/instances?before={_INSTANCE_ID}&limit=1"},

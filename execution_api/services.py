@@ -10,6 +10,7 @@ from execution_api.settings import ApiSettings
 from execution_api.token_check import TokenCheck
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
+from knowledge.file_reader import FileReader
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Services:
     embedder: Embedder
     metrics: HttpMetrics
     tokens: TokenCheck
+    reader: FileReader = field(default_factory=FileReader)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 

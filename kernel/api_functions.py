@@ -6,7 +6,7 @@ The tenant is the one of the kernel's claims.
 from uuid import UUID
 
 from kernel.base import KernelBase
-from kernel.models import Agent, ApiKey, DecisionSummary, DefinitionSummary, Json, Started, Submitted
+from kernel.models import Agent, ApiKey, DefinitionSummary, DeletedDocument, Json, Started, Submitted
 
 
 class ApiFunctions(KernelBase):
@@ -28,14 +28,6 @@ class ApiFunctions(KernelBase):
             "deploy_definition", id=definition_id, name=name, bpmn=bpmn, spec=spec, orchestrators=orchestrators
         )
         return DefinitionSummary.model_validate(rows[0])
-
-    async def deploy_decisions(self, dmn: str, decisions: list[Json]) -> list[DecisionSummary]:
-        """Add a version of each decision ({id, name, spec}) of one DMN file, in their order; one whose file is that of
-        its newest version gives that one (`is_new` False)."""
-        return [
-            DecisionSummary.model_validate(row)
-            for row in await self._call("deploy_decisions", dmn=dmn, decisions=decisions)
-        ]
 
     async def start_instance(
         self,
@@ -95,17 +87,14 @@ class ApiFunctions(KernelBase):
         """Add an agent or replace the one with the same id."""
         return Agent.model_validate((await self._call("save_agent", **agent.model_dump()))[0])
 
-    async def save_document(
-        self, title: str, source: str, media_type: str, content: str, embedding_model: str, chunks: list[Json]
-    ) -> UUID:
-        """Store a document; the same `source` replaces it. `chunks`: [{chunk, heading, content, embedding}]."""
-        rows = await self._call(
-            "save_document",
-            title=title,
-            source=source,
-            media_type=media_type,
-            content=content,
-            embedding_model=embedding_model,
-            chunks=chunks,
-        )
-        return UUID(str(rows[0]["doc_id"]))
+    async def save_documents(self, embedding_model: str, documents: list[Json]) -> list[UUID]:
+        """Store documents, all or none; the same `source` replaces one. Returns their ids in order.
+
+        `documents`: [{title, source, media_type, content, chunks: [{chunk, heading, content, embedding}]}].
+        """
+        rows = await self._call("save_documents", embedding_model=embedding_model, documents=documents)
+        return [UUID(str(row["doc_id"])) for row in rows]
+
+    async def delete_document(self, document_id: UUID) -> DeletedDocument:
+        """Delete a document with its passages. Raises NotFound where there is none."""
+        return DeletedDocument.model_validate((await self._call("delete_document", doc_id=document_id))[0])

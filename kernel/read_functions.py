@@ -8,8 +8,6 @@ from kernel.models import (
     Agent,
     Call,
     Cost,
-    Decision,
-    DecisionSummary,
     Definition,
     DefinitionSummary,
     Document,
@@ -41,14 +39,6 @@ class ReadFunctions(KernelBase):
     async def get_definition(self, definition_id: str, version: int | None = None) -> Definition | None:
         """One version; None for `version` is the newest."""
         return _one(Definition, await self._call("get_definition", id=definition_id, version=version))
-
-    async def find_decisions(self, decision_id: str | None = None) -> list[DecisionSummary]:
-        """All versions of all decisions, or of one."""
-        return _all(DecisionSummary, await self._call("find_decisions", id=decision_id))
-
-    async def get_decision(self, decision_id: str, version: int | None = None) -> Decision | None:
-        """One version; None for `version` is the newest."""
-        return _one(Decision, await self._call("get_decision", id=decision_id, version=version))
 
     async def get_instance(self, instance_id: UUID) -> Instance | None:
         """One instance."""
@@ -99,9 +89,26 @@ class ReadFunctions(KernelBase):
         """What the instance's calls came to."""
         return Cost.model_validate((await self._call("instance_cost", proc_inst_id=instance_id))[0])
 
-    async def find_documents(self, before: UUID | None = None, limit: int = 50) -> list[DocumentSummary]:
-        """Documents, at most 500."""
-        return _all(DocumentSummary, await self._call("find_documents", before=before, limit=limit))
+    async def find_documents(
+        self,
+        title: str | None = None,
+        source: str | None = None,
+        media_type: str | None = None,
+        instance_id: UUID | None = None,
+        before: UUID | None = None,
+        limit: int = 50,
+    ) -> list[DocumentSummary]:
+        """Documents, at most 500. `title`: a part of the title in any case; `source`: how the source begins."""
+        rows = await self._call(
+            "find_documents",
+            title=title,
+            source=source,
+            media_type=media_type,
+            proc_inst_id=instance_id,
+            before=before,
+            limit=limit,
+        )
+        return _all(DocumentSummary, rows)
 
     async def get_document(self, document_id: UUID) -> Document | None:
         """One document with its text."""

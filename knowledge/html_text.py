@@ -20,6 +20,7 @@ _BLOCKS = frozenset(
     )
 )
 _BEFORE_AND_AFTER = {"li": ("\n- ", "\n"), "tr": ("\n", "\n"), "td": ("", " | "), "th": ("", " | "), "br": ("\n", "")}
+_CELLS = ("td", "th")
 _XML_PROLOG = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _SPACE = re.compile(r"\s+")
 
@@ -53,10 +54,19 @@ def _texts(root: Tag) -> Iterator[str]:
             if node.name in _HEADINGS or node.name == "pre":
                 yield _as_one(node)
                 continue
+            if node.name in _CELLS and _is_plain_cell(node):
+                yield f"{' '.join(_line(paragraph) for paragraph in node.find_all('p'))} | "
+                continue
             around = ("\n\n", "\n\n") if node.name in _BLOCKS else ("", "")
             before, after = _BEFORE_AND_AFTER.get(node.name, around)
             yield before
             pending += [_Mark(after), *reversed(node.contents)]
+
+
+def _is_plain_cell(cell: Tag) -> bool:
+    """Whether a cell holds paragraphs and nothing else, as word processors write them: its row stays one line."""
+    inside = [child for child in cell.contents if not (isinstance(child, NavigableString) and not child.strip())]
+    return bool(inside) and all(isinstance(child, Tag) and child.name == "p" for child in inside)
 
 
 def _as_one(tag: Tag) -> str:

@@ -3,8 +3,9 @@
 import io
 
 from pypdf import PdfReader
-from pypdf.errors import DependencyError, FileNotDecryptedError
+from pypdf.errors import DependencyError, FileNotDecryptedError, LimitReachedError
 
+from knowledge.limits import MOST_CHARACTERS, MOST_PAGES
 from knowledge.source_text import DocumentUnreadable, SourceText, clean, title_from
 
 
@@ -18,10 +19,15 @@ def read_pdf(name: str, data: bytes) -> SourceText:
         # Many PDFs are encrypted only against editing: those open with an empty password.
         if reader.is_encrypted and not reader.decrypt(""):
             raise FileNotDecryptedError
-        pages = [clean(page.extract_text()) for page in reader.pages]
+        pages = _pages(name, reader)
         title = clean(str(reader.metadata.title or "")) if reader.metadata else ""
+    except (DocumentUnreadable, MemoryError):
+        raise
     except (FileNotDecryptedError, DependencyError):
         raise DocumentUnreadable(name, "the PDF needs a password", "Save a copy without a password") from None
+    except LimitReachedError:  # pypdf bounds what one compressed stream may unpack to
+        reason = "a part of the PDF unpacks to far more than its size"
+        raise DocumentUnreadable(name, reason, "Open it and save or print it as a new PDF") from None
     except Exception as error:  # pypdf raises whatever a damaged file leads it to
         reason = f"the PDF is damaged ({type(error).__name__})"
         raise DocumentUnreadable(name, reason, "Open it and save or print it as a new PDF") from None
@@ -30,3 +36,16 @@ def read_pdf(name: str, data: bytes) -> SourceText:
         reason = f"none of the PDF's {len(pages)} pages holds text; it looks scanned"
         raise DocumentUnreadable(name, reason, "Run text recognition (OCR) on it first")
     return SourceText(title or title_from(name), text, "application/pdf")
+
+
+def _pages(name: str, reader: PdfReader) -> list[str]:
+    """The text of each page. A page may be named many times over, so that texts are counted while they are read."""
+    pages: list[str] = []
+    length = 0
+    for page in reader.pages:
+        pages.append(clean(page.extract_text()))
+        length += len(pages[-1])
+        if len(pages) > MOST_PAGES or length > MOST_CHARACTERS:
+            reason = f"the PDF has more than {MOST_PAGES} pages or {MOST_CHARACTERS} characters of text"
+            raise DocumentUnreadable(name, reason, "Split it into smaller files")
+    return pages

@@ -5,6 +5,9 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePath
 
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+"""The media type of DOCX."""
+
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ud800-\udfff]")
 _LINE_ENDS = re.compile(r"\r\n?|\u2028|\u2029")
 _MANY_EMPTY_LINES = re.compile(r"\n{3,}")

@@ -20,16 +20,12 @@ JOINING = frozenset({"parallelGateway", "inclusiveGateway"})
 PASSED_THROUGH = frozenset({"startEvent", "endEvent", "manualTask", "task"})
 """Kinds that do nothing of their own; Zeebe treats manualTask and the undefined task the same way."""
 
-MAY_BE_WORK = frozenset({"scriptTask", "businessRuleTask"})
-"""Kinds that become tasks in the queue where they name an orchestrator; else the engine does them itself."""
-
 SUBPROCESS = "subProcess"
-CALL = "callActivity"
 
-ACTIVITIES = WORK | MAY_BE_WORK | {"manualTask", "task", SUBPROCESS, CALL}
+ACTIVITIES = WORK | {"manualTask", "task", SUBPROCESS}
 """Kinds that may have a loop marker."""
 
-SUPPORTED = WORK | CHOOSING | JOINING | PASSED_THROUGH | MAY_BE_WORK | {SUBPROCESS, CALL}
+SUPPORTED = WORK | CHOOSING | JOINING | PASSED_THROUGH | {SUBPROCESS}
 
 _ANYWHERE = frozenset({"documentation", "extensionElements", "auditing", "monitoring"})
 _DATA = frozenset(

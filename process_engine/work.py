@@ -15,7 +15,6 @@ class NewTask:
     """A task to put into the queue. Its schemas, form and headers are those of the spec: not to be changed.
 
     Attributes:
-        process_definition_id: the called process that the activity belongs to; None: the instance's own.
         token_id: a UUID; what `steps.complete` wants back.
         activity_id: the BPMN id of the service or user task.
         activity_name: what people call it; the id when the model gives no name.
@@ -35,7 +34,6 @@ class NewTask:
         headers: task headers of the model that have no meaning of their own.
     """
 
-    process_definition_id: str | None
     token_id: str
     activity_id: str
     activity_name: str
@@ -55,21 +53,13 @@ class NewTask:
     headers: dict[str, str]
 
 
-def new_task(
-    token_id: str,
-    activity_id: str,
-    iteration: int,
-    settings: WorkSettings,
-    variables: Variables,
-    process_definition_id: str | None = None,
-) -> NewTask:
+def new_task(token_id: str, activity_id: str, iteration: int, settings: WorkSettings, variables: Variables) -> NewTask:
     """Open a task: evaluate its input, instruction and assignment over the variables.
 
     Raises:
         StepFailed: one of them cannot be evaluated or gives the wrong type.
     """
     return NewTask(
-        process_definition_id=process_definition_id,
         token_id=token_id,
         activity_id=activity_id,
         activity_name=settings["name"],

@@ -1,6 +1,5 @@
-"""/documents: what agents may look up. Upload, list, read and search."""
+"""/documents: what agents may look up. Upload, list, read, search and delete."""
 
-import asyncio
 from typing import Annotated
 from uuid import UUID
 
@@ -13,14 +12,10 @@ from execution_api.paging import Limit, next_page
 from execution_api.problems import ApiProblem
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
-from execution_api.services import services_of
+from execution_api.services import Services, services_of
 from kernel.errors import NotFound
-from kernel.functions import Kernel
-from kernel.models import Document, DocumentSummary, Passage
-from knowledge.chunks import Chunk, split
-from knowledge.embed import Embedder
-from knowledge.read_file import read
-from knowledge.source_text import SourceText
+from kernel.models import DeletedDocument, Document, DocumentSummary, Json, Passage
+from knowledge.file_reader import ReadFile
 
 router = room("Documents", "/documents")
 
@@ -39,30 +34,35 @@ SourceField = Annotated[
 
 @router.post("", status_code=201, summary="Upload documents", responses=errors(413, 502))
 async def upload_documents(
-    files: Annotated[list[UploadFile], File(description="Markdown, text, HTML, PDF and the like")],
+    files: Annotated[list[UploadFile], File(description="Markdown, text, HTML, PDF, DOCX and the like")],
     request: Request,
     kernel: CallersKernel,
     source: SourceField = None,
 ) -> Items[SavedDocument]:
     """Read files, cut them into passages and make these searchable. Where one cannot be read, none is saved."""
-    embedder = services_of(request.scope).embedder
-    model = services_of(request.scope).settings.fleet_embedding_model
-    named = [(_source_of(file, source, len(files)), file) for file in files]
-    prepared = [(name, *await _prepare(file.filename or name, await file.read(), embedder)) for name, file in named]
-    saved = [await _save(kernel, model, name, text, chunks) for name, text, chunks in prepared]
-    return Items(items=saved)
+    services = services_of(request.scope)
+    names = _sources_of(files, source)
+    read = [await _read(services, name, file) for name, file in zip(names, files, strict=True)]
+    documents = [await _with_vectors(services, name, file) for name, file in zip(names, read, strict=True)]
+    ids = await kernel.save_documents(services.settings.fleet_embedding_model, documents)
+    return Items(items=[_saved(*trio) for trio in zip(ids, names, read, strict=True)])
 
 
 @router.get("", summary="List documents", responses=errors())
 async def list_documents(
     kernel: CallersKernel,
+    title: Annotated[str | None, Query(min_length=1, max_length=500, description="part of the title, any case")] = None,
+    source: Annotated[str | None, Query(min_length=1, max_length=500, description="how the source begins")] = None,
+    media_type: Annotated[str | None, Query(min_length=1, max_length=200, description="such as text/markdown")] = None,
+    instance: Annotated[UUID | None, Query(description="the process instance that made it")] = None,
     before: Annotated[UUID | None, Query(description="id of the last document of the page before")] = None,
     limit: Limit = 50,
 ) -> Page[DocumentSummary]:
     """Documents, newest first, without their text."""
-    items = await kernel.find_documents(before, limit)
+    items = await kernel.find_documents(title, source, media_type, instance, before, limit)
     last = items[-1].doc_id if len(items) == limit else None
-    return Page(items=items, next=next_page("/documents", last, limit))
+    filters = {"title": title, "source": source, "media_type": media_type, "instance": instance and str(instance)}
+    return Page(items=items, next=next_page("/documents", last, limit, **filters))
 
 
 @router.get("/search", summary="Search documents", responses=errors(502))
@@ -88,6 +88,22 @@ async def get_document(document_id: UUID, kernel: CallersKernel) -> Document:
     return document
 
 
+@router.delete("/{document_id}", summary="Delete a document", responses=errors(404))
+async def delete_document(document_id: UUID, kernel: CallersKernel) -> DeletedDocument:
+    """The document and its passages are gone at once; citations that name it stay as they are."""
+    return await kernel.delete_document(document_id)
+
+
+def _sources_of(files: list[UploadFile], source: str | None) -> list[str]:
+    """The source of each file. Raises ApiProblem 422 where one has none that can be stored, or two have the same."""
+    names = [_source_of(file, source, len(files)) for file in files]
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        detail, remedy = f"Two files are called {twice}.", "Rename one, or send them one by one with a `source` each."
+        raise ApiProblem(422, "request_invalid", detail, field="files", value=twice, remedy=remedy)
+    return names
+
+
 def _source_of(file: UploadFile, source: str | None, files: int) -> str:
     if source is not None and files > 1:
         detail = f"source names one document, but {files} files were sent."
@@ -99,30 +115,28 @@ def _source_of(file: UploadFile, source: str | None, files: int) -> str:
     return name
 
 
-async def _prepare(name: str, data: bytes, embedder: Embedder) -> tuple[SourceText, list[tuple[Chunk, list[float]]]]:
-    text, chunks = await asyncio.to_thread(_read_and_split, name, data)  # a long PDF takes seconds of processor time
-    vectors = await embedder.embed([f"{chunk.heading}\n{chunk.text}" for chunk in chunks])
-    return text, list(zip(chunks, vectors, strict=True))
+async def _read(services: Services, name: str, file: UploadFile) -> ReadFile:
+    return await services.reader.read(file.filename or name, await file.read(), file.content_type)
 
 
-def _read_and_split(name: str, data: bytes) -> tuple[SourceText, list[Chunk]]:
-    text = read(name, data)
-    return text, split(text.text)
-
-
-async def _save(
-    kernel: Kernel, model: str, source: str, text: SourceText, chunks: list[tuple[Chunk, list[float]]]
-) -> SavedDocument:
-    rows = [
+async def _with_vectors(services: Services, source: str, file: ReadFile) -> Json:
+    """A document as the kernel stores it: its passages with their vectors."""
+    vectors = await services.embedder.embed([f"{chunk.heading}\n{chunk.text}" for chunk in file.chunks])
+    chunks = [
         {"chunk": chunk.index, "heading": chunk.heading, "content": chunk.text, "embedding": vector}
-        for chunk, vector in chunks
+        for chunk, vector in zip(file.chunks, vectors, strict=True)
     ]
-    doc_id = await kernel.save_document(text.title, source, text.media_type, text.text, model, rows)
+    text = file.source
+    head = {"title": text.title, "source": source, "media_type": text.media_type, "content": text.text}
+    return {**head, "chunks": chunks}
+
+
+def _saved(doc_id: UUID, source: str, file: ReadFile) -> SavedDocument:
     return SavedDocument(
         doc_id=doc_id,
-        title=text.title,
+        title=file.source.title,
         source=source,
-        media_type=text.media_type,
-        characters=len(text.text),
-        passages=len(rows),
+        media_type=file.source.media_type,
+        characters=len(file.source.text),
+        passages=len(file.chunks),
     )

@@ -28,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def demo(
-    docs: Annotated[Path | None, typer.Option(help="Folder of Markdown, text, HTML and PDF files.")] = None,
+    docs: Annotated[Path | None, typer.Option(help="Folder of Markdown, text, HTML, PDF and DOCX files.")] = None,
     ask: Annotated[list[str] | None, typer.Option(help="A request of your own; may be repeated.")] = None,
     pods: Annotated[int, typer.Option(min=1, max=16, help="Number of agent pods.")] = 2,
 ) -> None:

@@ -9,7 +9,7 @@ from fleet.console import out
 from fleet.packaged import own_documents
 from kernel.errors import SettingsInvalid
 
-_KINDS = {".md", ".markdown", ".txt", ".html", ".htm", ".pdf"}
+_KINDS = {".md", ".markdown", ".txt", ".html", ".htm", ".pdf", ".docx"}
 _PASSED_OVER = {"node_modules", "__pycache__"}
 
 
@@ -27,7 +27,9 @@ def find_documents(folder: Path | None) -> dict[str, Path]:
         found = {str(path.relative_to(folder)): path for path in paths}
     if not found:
         where = folder or "this installation"
-        raise SettingsInvalid(f"--docs: {where} holds no Markdown, text, HTML or PDF file. Name a folder with --docs.")
+        raise SettingsInvalid(
+            f"--docs: {where} holds no Markdown, text, HTML, PDF or DOCX file. Name a folder with --docs."
+        )
     return found
 
 

@@ -24,6 +24,7 @@ STRANGE = {
     "": {"deep": {"deeper": [None, False, -1.5]}},
 }
 CHUNK = {"chunk": 1, "heading": "h", "content": "some words", "embedding": [0.5] * 1536}
+DOCUMENT = {"title": "D", "source": "d.md", "media_type": "text/markdown", "content": "some words", "chunks": [CHUNK]}
 
 
 def first_step(*tasks: Json) -> Json:
@@ -92,7 +93,7 @@ async def test_both_transports_give_equal_rows_for_every_reading_function(
     pod_id = uuid4()
     await pod.register_pod(pod_id, "p", [{"id": queue, "description": "d"}], "http://127.0.0.1:1")
     await api.save_agent(Agent(agent_id="a", name="é", role="r", goal="g", persona="p", model=None, tools=["t"]))
-    document = await api.save_document("D", "d.md", "text/markdown", "some words", "m", [CHUNK])
+    [document] = await api.save_documents("m", [DOCUMENT])
     await api.deploy_definition("order", "Order", "<bpmn/>", STRANGE, [queue])
     step = first_step({"activity_id": "work", "agent_orch": queue, "agent_id": "a"}, {"activity_id": "ask"})
     instance = (await api.start_instance("order", 1, "ann", step)).proc_inst_id

@@ -43,7 +43,7 @@ def test_it_answers_from_the_documents_and_says_where(documents: Path, tmp_path:
     ("arguments", "complaint"),
     [
         (["--docs", "nowhere", "--ask", "x"], "nowhere is no folder"),
-        (["--docs", ".", "--ask", "x"], "holds no Markdown, text, HTML or PDF file"),
+        (["--docs", ".", "--ask", "x"], "holds no Markdown, text, HTML, PDF or DOCX file"),
         (["--docs", "."], "say what to ask"),
     ],
 )

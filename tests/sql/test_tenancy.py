@@ -12,14 +12,15 @@ from fixture_types import Enqueue, Rows, StartInstance, StartPod
 from instance_steps import agent_task, model_call, person_task
 from psycopg import sql
 
+from kernel.errors import NotFound
 from kernel.functions import Kernel
 from kernel.models import Agent
 
 PROGRAM_ROLES = ("anon", "authenticated", "fleet_api", "fleet_pod", "fleet_deliver")
 READERS = ("authenticated", "fleet_api", "fleet_pod")
 TENANT_TABLES = {
-    "tenants", "process_def", "decision_def", "bpm_proc_inst", "todolist", "events", "journal", "notifications",
-    "documents", "document_chunk", "agent_profile",
+    "tenants", "process_def", "bpm_proc_inst", "todolist", "events", "journal", "notifications", "documents",
+    "document_chunk", "agent_profile",
 }  # fmt: skip
 HIDDEN_TABLES = {
     "api_key", "idempotency_key", "pod", "notification_preference", "device_token", "webhook_endpoint", "outbox",
@@ -27,6 +28,7 @@ HIDDEN_TABLES = {
 SHARED_TABLES = {"agent_orch"}
 VIEWS = {"incidents", "instance_overview", "model_spend"}
 CHUNK = {"chunk": 1, "heading": "h", "content": "some words", "embedding": [0.5] * 1536}
+DOCUMENT = {"title": "D", "source": "d.md", "media_type": "text/markdown", "content": "some words", "chunks": [CHUNK]}
 
 ActAs = Callable[..., AbstractContextManager[psycopg.Connection]]
 
@@ -52,12 +54,11 @@ async def rows_of_both_tenants(kernel_api: Kernel, start_pod: StartPod) -> None:
     for tenant in ("acme", "globex"):
         api = kernel_api.as_tenant(tenant, f"user:ann@{tenant}.test")
         await api.deploy_definition("order", "Order", "<bpmn/>", {}, [])
-        await api.deploy_decisions("<dmn/>", [{"id": "d", "name": "D", "spec": {}}])
         first = {"revision": 0, "state": {}, "variables": {}, "ended": False, "cancelled": []}
         step = {**first, "tasks": [agent_task(), person_task()]}
         await api.start_instance("order", 1, "ann", step, f"key-{tenant}", "f")
         await api.save_agent(Agent(agent_id="a", name="", role="", goal="", persona="", model=None, tools=[]))
-        await api.save_document("D", "d.md", "text/markdown", "some words", "m", [CHUNK])
+        await api.save_documents("m", [DOCUMENT])
         claimed = await pod.claim()
         await pod.kernel.record_call(claimed, model_call())
         await pod.end(claimed, "failed", reason="no", retryable=False)
@@ -153,6 +154,9 @@ async def test_every_reading_method_shows_the_tenant_of_the_claims(kernel_api: K
     assert len(await acme.search_documents("words", "m", [0.5] * 1536, 50)) == 1
     (their_document,) = await globex.find_documents()
     assert await acme.get_document(their_document.doc_id) is None
+    with pytest.raises(NotFound):
+        await acme.delete_document(their_document.doc_id)
+    assert await globex.get_document(their_document.doc_id) is not None
     nobody = Kernel(kernel_api.transport, {})
     assert await nobody.find_instances() == await nobody.find_tasks() == await nobody.find_definitions() == []
 

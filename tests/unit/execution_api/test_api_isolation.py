@@ -26,6 +26,7 @@ async def test_what_belongs_to_another_tenant_is_404_everywhere(
         ("GET", "/process-definitions/refund/versions/1", None),
         ("GET", "/process-definitions/refund/versions/1/xml", None),
         ("GET", f"/documents/{upload.json()['items'][0]['doc_id']}", None),
+        ("DELETE", f"/documents/{upload.json()['items'][0]['doc_id']}", None),
     ]
     for method, address, body in requests:
         answer = await globex.request(method, address, json=body)

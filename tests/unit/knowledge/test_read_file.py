@@ -8,7 +8,8 @@ import pytest
 from pypdf import PdfWriter
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
-from knowledge.read_file import LARGEST_FILE, read
+from knowledge.limits import LARGEST_FILE
+from knowledge.read_file import read
 from knowledge.source_text import DocumentUnreadable
 
 
@@ -149,11 +150,16 @@ def zipped() -> bytes:
         ("a.pdf", pdf("", ""), "none of the PDF's 2 pages holds text; it looks scanned", "OCR"),
         ("a.pdf", b"%PDF-1.7\nbroken", "the PDF is damaged", "new PDF"),
         ("a.pdf", b"Just text about %PD files", "called .pdf but is no PDF", "save it as PDF"),
-        ("a.docx", zipped(), "an Office or ZIP file cannot be read", "PDF, Markdown, plain text or HTML"),
-        ("a.hwp", b"\xd0\xcf\x11\xe0\xa1\xb1", "Hangul (HWP) file cannot be read", "PDF, Markdown"),
-        ("a.txt", b"{\\rtf1 text}", "an RTF file cannot be read", "PDF, Markdown"),
-        ("a.bin", b"text \x00\x01", "a file that is not text cannot be read", "PDF, Markdown"),
-        ("a.md", b"\x89PNG\r\n\x1a\n", "a picture cannot be read", "PDF, Markdown"),
+        ("a.docx", zipped(), "the DOCX is damaged", "save it again"),
+        (
+            "a.hwp",
+            b"\xd0\xcf\x11\xe0\xa1\xb1",
+            "Hangul (HWP) file, or one that is locked by a password, cannot be read",
+            "PDF, DOCX, Markdown",
+        ),
+        ("a.txt", b"{\\rtf1 text}", "an RTF file cannot be read", "PDF, DOCX, Markdown"),
+        ("a.bin", b"text \x00\x01", "a file that is not text cannot be read", "PDF, DOCX, Markdown"),
+        ("a.md", b"\x89PNG\r\n\x1a\n", "a picture cannot be read", "PDF, DOCX, Markdown"),
     ],
 )
 def test_what_cannot_be_read_names_the_file_the_reason_and_the_remedy(name, data, reason, remedy):
