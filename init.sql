@@ -117,6 +117,19 @@ create table if not exists public.process_def (
     primary key (tenant_id, id, version)
 );
 
+create table if not exists public.decision_def (
+    tenant_id text not null references public.tenants,
+    id text not null,                                  -- the id of the DMN decision element
+    version int not null,
+    name text not null,
+    dmn text not null,                                 -- the whole file
+    spec jsonb not null,                               -- what the engine made of it: the decision and all it requires
+    dmn_sha256 text not null,
+    deployed_by text not null,
+    created_at timestamptz not null,
+    primary key (tenant_id, id, version)
+);
+
 create table if not exists public.bpm_proc_inst (
     tenant_id text not null references public.tenants,
     id uuid not null,
@@ -141,7 +154,7 @@ create table if not exists public.todolist (
     tenant_id text not null references public.tenants,
     task_id uuid not null,
     proc_inst_id uuid,                                 -- null: a task that stands alone
-    process_definition_id text,
+    process_definition_id text,                        -- of a called process: that one's
     activity_id text not null,
     name text not null,
     iteration int not null,                            -- how often the instance has come to this activity
@@ -718,7 +731,7 @@ begin
     end if;
 end $$;
 
--- Inserts tasks. p_tasks: array of {activity_id, name, iteration?, engine_token?, agent_orch?, agent_id?, agent_mode?,
+-- Inserts tasks. p_tasks: array of {process_definition_id?, activity_id, name, iteration?, engine_token?, agent_orch?, agent_id?, agent_mode?,
 -- instruction?, input?, output_schema?, form?, assignee?, candidate_groups?, priority?, max_attempts?,
 -- timeout_seconds?}. A task with agent_orch is PENDING, one without is TODO. An orchestrator that nobody has
 -- registered is an incident at once.
@@ -740,7 +753,7 @@ begin
             select r.*, coalesce(r.priority, 3) as level, ordinality
             from jsonb_array_elements(p_tasks) with ordinality as e(task, ordinality),
                  jsonb_to_record(e.task) as r(
-                    activity_id text, name text, iteration int, engine_token text, agent_orch text, agent_id text,
+                    process_definition_id text, activity_id text, name text, iteration int, engine_token text, agent_orch text, agent_id text,
                     agent_mode public.agent_mode, instruction text, input jsonb, output_schema jsonb, form jsonb,
                     assignee text, candidate_groups jsonb, priority smallint, max_attempts int, timeout_seconds int)
         ), queues as materialized (
@@ -751,7 +764,8 @@ begin
                 tenant_id, task_id, proc_inst_id, process_definition_id, activity_id, name, iteration, engine_token,
                 status, agent_orch, agent_id, agent_mode, instruction, input, output_schema, form, assignee,
                 candidate_groups, priority, fair_rank, attempt, max_attempts, timeout_seconds, created_at)
-            select p_tenant_id, kernel.new_id(), p_proc_inst_id, p_process_definition_id, g.activity_id,
+            select p_tenant_id, kernel.new_id(), p_proc_inst_id,
+                   coalesce(g.process_definition_id, p_process_definition_id), g.activity_id,
                    coalesce(g.name, g.activity_id), coalesce(g.iteration, 1), g.engine_token,
                    case when g.agent_orch is null then 'TODO' else 'PENDING' end::public.task_status,
                    g.agent_orch, g.agent_id, coalesce(g.agent_mode, case when g.agent_orch is null then 'none'
@@ -1176,7 +1190,8 @@ language sql stable security definer set search_path = '' as $$
     select k.tenant_id, k.key_id, k.name from public.api_key k where k.key_hash = p_key_hash and k.revoked_at is null
 $$;
 
--- Adds a version; the same BPMN as the newest version's gives that version again.
+-- Adds a version; where BPMN and spec are the newest version's, it gives that version again. The spec differs for the
+-- same BPMN where the file pins the versions of what it calls, or this program reads it in another way than before.
 create or replace function public.deploy_definition(p_id text, p_name text, p_bpmn text, p_spec jsonb,
                                                     p_orchestrators jsonb)
 returns table (id text, version int, name text, deployed_by text, created_at timestamptz, is_new boolean)
@@ -1198,7 +1213,7 @@ begin
     perform pg_advisory_xact_lock(hashtextextended(v_tenant || ' ' || p_id, 0));
     select d.* into v_newest from public.process_def d where d.tenant_id = v_tenant and d.id = p_id
     order by d.version desc limit 1;
-    if v_newest.bpmn_sha256 = v_sha then
+    if v_newest.bpmn_sha256 = v_sha and v_newest.spec = p_spec then
         return query select v_newest.id, v_newest.version, v_newest.name, v_newest.deployed_by, v_newest.created_at, false;
         return;
     end if;
@@ -1210,6 +1225,40 @@ begin
               process_def.created_at, true;
     perform kernel.record_event(v_tenant, null, null, 'DEFINITION_DEPLOYED', kernel.actor(), p_name, jsonb_build_object(
         'process_definition_id', p_id, 'version', coalesce(v_newest.version, 0) + 1), kernel.now());
+end $$;
+
+-- Adds a version of each decision of a DMN file, in their order. p_decisions: [{id, name, spec}]. A decision whose
+-- newest version is of the same file gives that version again.
+create or replace function public.deploy_decisions(p_dmn text, p_decisions jsonb)
+returns table (id text, version int, name text, deployed_by text, created_at timestamptz, is_new boolean)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_sha text := encode(sha256(convert_to(p_dmn, 'UTF8')), 'hex');
+    v_decision jsonb;
+    v_newest public.decision_def;
+    v_version int;
+begin
+    perform pg_advisory_xact_lock(hashtextextended(v_tenant || ' decisions', 0));
+    for v_decision in select d from jsonb_array_elements(p_decisions) d loop
+        select d.* into v_newest from public.decision_def d where d.tenant_id = v_tenant and d.id = v_decision ->> 'id'
+        order by d.version desc limit 1;
+        if v_newest.dmn_sha256 = v_sha and v_newest.spec = v_decision -> 'spec' then
+            return query select v_newest.id, v_newest.version, v_newest.name, v_newest.deployed_by, v_newest.created_at,
+                                false;
+            continue;
+        end if;
+        v_version := coalesce(v_newest.version, 0) + 1;
+        return query
+        insert into public.decision_def (tenant_id, id, version, name, dmn, spec, dmn_sha256, deployed_by, created_at)
+        values (v_tenant, v_decision ->> 'id', v_version, v_decision ->> 'name', p_dmn, v_decision -> 'spec', v_sha,
+                kernel.actor(), kernel.now())
+        returning decision_def.id, decision_def.version, decision_def.name, decision_def.deployed_by,
+                  decision_def.created_at, true;
+        perform kernel.record_event(v_tenant, null, null, 'DEFINITION_DEPLOYED', kernel.actor(), v_decision ->> 'name',
+            jsonb_build_object('decision_id', v_decision ->> 'id', 'version', v_version), kernel.now());
+    end loop;
 end $$;
 
 -- What an idempotency key stood for before, or nothing (then it is taken now, for this).
@@ -2008,6 +2057,20 @@ language sql stable set search_path = '' as $$
     order by d.version desc limit 1
 $$;
 
+create or replace function public.find_decisions(p_id text default null)
+returns table (id text, version int, name text, deployed_by text, created_at timestamptz)
+language sql stable set search_path = '' as $$
+    select d.id, d.version, d.name, d.deployed_by, d.created_at from public.decision_def d
+    where p_id is null or d.id = p_id order by d.id, d.version desc
+$$;
+
+-- p_version null: the newest.
+create or replace function public.get_decision(p_id text, p_version int default null) returns setof public.decision_def
+language sql stable set search_path = '' as $$
+    select d.* from public.decision_def d where d.id = p_id and (p_version is null or d.version = p_version)
+    order by d.version desc limit 1
+$$;
+
 create or replace function public.get_instance(p_proc_inst_id uuid) returns setof public.bpm_proc_inst
 language sql stable set search_path = '' as $$
     select i.* from public.bpm_proc_inst i where i.id = p_proc_inst_id
@@ -2169,7 +2232,7 @@ create or replace view public.model_spend with (security_invoker = true) as
 do $$
 declare
     v_table text;
-    v_tenant_tables text[] := array['tenants', 'process_def', 'bpm_proc_inst', 'todolist', 'events', 'journal',
+    v_tenant_tables text[] := array['tenants', 'process_def', 'decision_def', 'bpm_proc_inst', 'todolist', 'events', 'journal',
         'notifications', 'documents', 'document_chunk', 'agent_profile'];
     v_kernel_tables text[] := array['api_key', 'idempotency_key', 'pod', 'notification_preference', 'device_token',
         'webhook_endpoint', 'outbox'];
@@ -2224,6 +2287,8 @@ begin
             ('delete_document', 'fleet_api, service_role'),
             ('queue_depths', 'fleet_api, fleet_pod, service_role'), ('find_pods', 'fleet_api, service_role'),
             ('search_documents', 'authenticated, fleet_api, fleet_pod'),
+            ('deploy_decisions', 'fleet_api, service_role'), ('find_decisions', 'authenticated, fleet_api'),
+            ('get_decision', 'authenticated, fleet_api, fleet_pod'),
             ('find_definitions', 'authenticated, fleet_api'),
             ('get_definition', 'authenticated, fleet_api, fleet_pod'),
             ('get_instance', 'authenticated, fleet_api, fleet_pod'), ('find_instances', 'authenticated, fleet_api'),

@@ -9,7 +9,7 @@ from benchmarks.figures import Figure
 from benchmarks.pod_process import TENANT
 from kernel.functions import Kernel
 from kernel.postgres import PostgresConnection
-from process_engine import advance, steps
+from process_engine import advance, deployment, steps
 from process_engine.definition import parse
 
 INSTANCES = 200
@@ -46,7 +46,7 @@ def _seconds_alone(spec: dict[str, Any]) -> float:
 async def _seconds_committed(database_url: str) -> float:
     connection = PostgresConnection(database_url, "fleet_api")
     kernel = Kernel(connection).as_tenant(TENANT, "user:bench")
-    await advance.deploy(kernel, _as_people(_EXAMPLE.read_text(encoding="utf-8")))
+    await deployment.deploy(kernel, _as_people(_EXAMPLE.read_text(encoding="utf-8")))
     before = time.perf_counter()
     for _ in range(INSTANCES):
         started = await advance.start(kernel, "service_request", _VARIABLES, "user:bench")

@@ -6,7 +6,16 @@ The tenant is the one of the kernel's claims.
 from uuid import UUID
 
 from kernel.base import KernelBase
-from kernel.models import Agent, ApiKey, DefinitionSummary, DeletedDocument, Json, Started, Submitted
+from kernel.models import (
+    Agent,
+    ApiKey,
+    DecisionSummary,
+    DefinitionSummary,
+    DeletedDocument,
+    Json,
+    Started,
+    Submitted,
+)
 
 
 class ApiFunctions(KernelBase):
@@ -28,6 +37,14 @@ class ApiFunctions(KernelBase):
             "deploy_definition", id=definition_id, name=name, bpmn=bpmn, spec=spec, orchestrators=orchestrators
         )
         return DefinitionSummary.model_validate(rows[0])
+
+    async def deploy_decisions(self, dmn: str, decisions: list[Json]) -> list[DecisionSummary]:
+        """Add a version of each decision ({id, name, spec}) of one DMN file, in their order; one whose file is that of
+        its newest version gives that one (`is_new` False)."""
+        return [
+            DecisionSummary.model_validate(row)
+            for row in await self._call("deploy_decisions", dmn=dmn, decisions=decisions)
+        ]
 
     async def start_instance(
         self,

@@ -116,6 +116,29 @@ class DefinitionSummary(Record):
     is_new: bool | None = None
 
 
+class Decision(Record):
+    """One version of a decision."""
+
+    id: str
+    version: int
+    name: str
+    dmn: str
+    spec: Json
+    deployed_by: str
+    created_at: datetime
+
+
+class DecisionSummary(Record):
+    """A version of a decision without its content. `is_new` is False where deploying found the same DMN."""
+
+    id: str
+    version: int
+    name: str
+    created_at: datetime
+    deployed_by: str
+    is_new: bool | None = None
+
+
 class InstanceSummary(Record):
     """A process instance in a list."""
 

@@ -8,6 +8,8 @@ from kernel.models import (
     Agent,
     Call,
     Cost,
+    Decision,
+    DecisionSummary,
     Definition,
     DefinitionSummary,
     Document,
@@ -39,6 +41,14 @@ class ReadFunctions(KernelBase):
     async def get_definition(self, definition_id: str, version: int | None = None) -> Definition | None:
         """One version; None for `version` is the newest."""
         return _one(Definition, await self._call("get_definition", id=definition_id, version=version))
+
+    async def find_decisions(self, decision_id: str | None = None) -> list[DecisionSummary]:
+        """All versions of all decisions, or of one."""
+        return _all(DecisionSummary, await self._call("find_decisions", id=decision_id))
+
+    async def get_decision(self, decision_id: str, version: int | None = None) -> Decision | None:
+        """One version; None for `version` is the newest."""
+        return _one(Decision, await self._call("get_decision", id=decision_id, version=version))
 
     async def get_instance(self, instance_id: UUID) -> Instance | None:
         """One instance."""

@@ -5,11 +5,20 @@ Service and user tasks have `work_settings` besides.
 
 from typing import NotRequired, TypedDict
 
+from process_engine.bindings import Call, Question, Script, read_call, read_question, read_script
 from process_engine.extensions import read_extensions
 from process_engine.loops import Loop, read_loop
 from process_engine.mappings import Mapping, read_mappings
-from process_engine.vocabulary import ACTIVITIES, SUBPROCESS
+from process_engine.vocabulary import ACTIVITIES, BPMN, CALL, MAY_BE_WORK, SUBPROCESS, WORK, ZEEBE
 from process_engine.xml_source import Element, Problems, local_name
+
+ALLOWED_IN_ACTIVITY: dict[str, frozenset[str]] = {
+    SUBPROCESS: frozenset({"ioMapping"}),
+    CALL: frozenset({"ioMapping", "calledElement"}),
+    "scriptTask": frozenset({"ioMapping", "script"}),
+    "businessRuleTask": frozenset({"ioMapping", "calledDecision"}),
+}
+"""Local names of the `zeebe:` elements that have a meaning in an activity that is no task in the queue, by kind."""
 
 
 class Activity(TypedDict):
@@ -19,6 +28,9 @@ class Activity(TypedDict):
     """
 
     loop: NotRequired[Loop]
+    call: NotRequired[Call]
+    question: NotRequired[Question]
+    script: NotRequired[Script]
     inputs: NotRequired[list[Mapping]]
     outputs: NotRequired[list[Mapping]]
 
@@ -27,13 +39,23 @@ def read_activity(element: Element, problems: Problems) -> Activity:
     """Read the settings of an activity element that is no task in the queue; `problems` gets what is wrong."""
     kind = local_name(element)
     activity = read_repetition(element, problems)
-    if kind == SUBPROCESS:
-        extensions = read_extensions(element, frozenset({"ioMapping"}), problems)
+    extensions = read_extensions(element, ALLOWED_IN_ACTIVITY.get(kind, frozenset()), problems)
+    if kind in ALLOWED_IN_ACTIVITY:
         activity["inputs"] = read_mappings(extensions, "input")
         activity["outputs"] = read_mappings(extensions, "output")
-    else:
-        read_extensions(element, frozenset(), problems)
+    if kind == CALL:
+        activity["call"] = read_call(extensions)
+    elif kind == "scriptTask":
+        activity["script"] = read_script(extensions)
+    elif kind == "businessRuleTask":
+        activity["question"] = read_question(extensions)
     return activity
+
+
+def is_work(element: Element) -> bool:
+    """Whether an element becomes a task in the queue: by its kind, or because it names an orchestrator."""
+    names_one = element.find(f"{{{BPMN}}}extensionElements/{{{ZEEBE}}}taskDefinition") is not None
+    return local_name(element) in WORK or (local_name(element) in MAY_BE_WORK and names_one)
 
 
 def read_repetition(element: Element, problems: Problems) -> Activity:

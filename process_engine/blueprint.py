@@ -1,11 +1,17 @@
 """Builds the SpiffWorkflow specification of a definition."""
 
+from typing import cast
+
 from SpiffWorkflow.bpmn.specs.bpmn_process_spec import BpmnProcessSpec
 
+from process_engine.activities import Activity
+from process_engine.calling import CallActivity, Called
+from process_engine.computing import BusinessRuleTask, ScriptTask
 from process_engine.containers import SubProcess
 from process_engine.definition import Spec
 from process_engine.gateways import ExclusiveGateway, Exit, InclusiveGateway, ParallelGateway
 from process_engine.graph import Flow, Node, Scope
+from process_engine.library import Deployed
 from process_engine.nodes import Node as NodeSpec
 from process_engine.nodes import PassThrough, Work
 from process_engine.repeating import Repeated
@@ -22,12 +28,24 @@ _GATEWAYS = {
 
 def build(definition: Spec) -> tuple[BpmnProcessSpec, Insides]:
     """Build what a BpmnWorkflow of this definition needs: the specification of the process and of its containers."""
-    builder = _Builder(definition)
+    builder = _Builder(definition, None)
     return builder.scope(definition["graph"]), builder.insides
 
 
+def build_called(called: Called, deployed: Deployed) -> Insides:
+    """What an instance needs besides, when it calls this version of a process."""
+    key = called["id"], called["version"]
+    definition = cast(Spec, deployed.spec)
+    builder = _Builder(definition, key)
+    builder.insides[key] = builder.scope(definition["graph"])
+    return builder.insides
+
+
 class _Builder:
-    def __init__(self, definition: Spec) -> None:
+    """Builds one definition; `process` tells its keys from those of the others in the instance."""
+
+    def __init__(self, definition: Spec, process: object) -> None:
+        self._process = process
         self._work = definition["work"]
         self._activities = definition.get("activities", {})
         self.insides: Insides = {}
@@ -50,7 +68,7 @@ class _Builder:
         if loop is None:
             return self._once(node, process)
         inside = BpmnProcessSpec(name=node["id"])
-        key = ("instances of", node["id"])
+        key = (self._process, node["id"], "instances")
         self.insides[key] = inside
         repeated = Repeated(process, node["id"], key, loop)
         instance = self._once(node, inside)
@@ -61,14 +79,27 @@ class _Builder:
     def _once(self, node: Node, process: BpmnProcessSpec) -> NodeSpec:
         """The specification of a node, whatever its loop marker says."""
         node_id, kind = node["id"], node["kind"]
+        settings = self._activities.get(node_id, Activity())
         if node_id in self._work:
             return Work(process, node_id, self._work[node_id])
         if "inside" in node:
-            self.insides[node_id] = self.scope(node["inside"])
-            return SubProcess(process, node_id, node_id, self._activities.get(node_id, {}))
+            key = (self._process, node_id)
+            self.insides[key] = self.scope(node["inside"])
+            return SubProcess(process, node_id, key, settings)
         if kind in _GATEWAYS:
             return _GATEWAYS[kind](process, node_id)
-        return PassThrough(process, node_id)
+        return _activity(process, node_id, settings) or PassThrough(process, node_id)
+
+
+def _activity(process: BpmnProcessSpec, node_id: str, settings: Activity) -> NodeSpec | None:
+    """The specification of an activity that does something of its own, by its settings."""
+    if "call" in settings:
+        return CallActivity(process, node_id, settings, settings["call"], build_called)
+    if "script" in settings:
+        return ScriptTask(process, node_id, settings, settings["script"])
+    if "question" in settings:
+        return BusinessRuleTask(process, node_id, settings, settings["question"])
+    return None
 
 
 def _connect(flow: Flow, specs: dict[str, NodeSpec], *, is_default: bool) -> None:

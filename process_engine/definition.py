@@ -4,17 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-from process_engine.activities import Activity, read_activity, read_repetition
+from process_engine.activities import Activity, is_work, read_activity, read_repetition
+from process_engine.bindings import Binding
 from process_engine.errors import DefinitionInvalid
+from process_engine.expressions import is_expression
 from process_engine.extensions import read_extensions
 from process_engine.forms import Forms, read_forms
 from process_engine.graph import Node, Scope
 from process_engine.graph_checks import check_graph
 from process_engine.graph_reader import Reading, read_graph
+from process_engine.library import Kind
 from process_engine.plain_json import Json
-from process_engine.vocabulary import WORK
 from process_engine.work_settings import WorkSettings, read_work_settings
-from process_engine.xml_source import Problems, executable_process, read_definitions
+from process_engine.xml_source import Element, Problems, executable_process, read_definitions
 
 
 class Spec(TypedDict):
@@ -30,6 +32,16 @@ class Spec(TypedDict):
 
 
 @dataclass(frozen=True)
+class Reference:
+    """A process or decision that an activity names by literal text. `element` is the activity, for messages."""
+
+    kind: Kind
+    name: str
+    element: Element
+    binding: Binding
+
+
+@dataclass(frozen=True)
 class Definition:
     """A process definition that can be run.
 
@@ -39,6 +51,7 @@ class Definition:
         spec: plain JSON with everything `steps.start` and `steps.complete` need; a `Spec`.
         orchestrators: the orchestrators its tasks name.
         agents: the agents its tasks name.
+        references: the processes and decisions it refers to by literal text.
     """
 
     id: str
@@ -46,6 +59,7 @@ class Definition:
     spec: dict[str, Json]
     orchestrators: set[str]
     agents: set[str]
+    references: list[Reference]
 
 
 def parse(xml: bytes) -> Definition:
@@ -69,7 +83,17 @@ def parse(xml: bytes) -> Definition:
         spec={"graph": graph, "work": work, "activities": activities},
         orchestrators={settings["orchestrator"] for settings in work.values() if settings["orchestrator"]},
         agents={settings["agent"] for settings in work.values() if settings["agent"]},
+        references=list(_references(activities, reading)),
     )
+
+
+def _references(activities: dict[str, Activity], reading: Reading) -> Iterator[Reference]:
+    for activity_id, settings in activities.items():
+        element = reading.elements[activity_id]
+        if "call" in settings and not is_expression(settings["call"]["process"]):
+            yield Reference("process", settings["call"]["process"], element, settings["call"]["binding"])
+        if "question" in settings and not is_expression(settings["question"]["decision"]):
+            yield Reference("decision", settings["question"]["decision"], element, settings["question"]["binding"])
 
 
 def _read_settings(graph: Scope, reading: Reading, forms: Forms) -> tuple[dict[str, WorkSettings], dict[str, Activity]]:
@@ -77,7 +101,7 @@ def _read_settings(graph: Scope, reading: Reading, forms: Forms) -> tuple[dict[s
     activities: dict[str, Activity] = {}
     for node in _all_nodes(graph):
         element = reading.elements[node["id"]]
-        if node["kind"] in WORK:
+        if is_work(element):
             work[node["id"]] = read_work_settings(element, forms, reading.problems)
             settings = read_repetition(element, reading.problems)
         else:

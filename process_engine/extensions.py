@@ -16,8 +16,10 @@ _REPEATABLE = frozenset({"userTaskForm"})
 
 _INSTEAD = {
     "priorityDefinition": "use a header priority, 1 (lowest) to 5 (highest)",
-    "calledElement": "call activities are not supported yet by this version",
-    "loopCharacteristics": "multi-instance is not supported yet by this version",
+    "calledElement": "it belongs into a callActivity",
+    "calledDecision": "it belongs into a businessRuleTask",
+    "script": "it belongs into a scriptTask",
+    "loopCharacteristics": "it belongs into bpmn:multiInstanceLoopCharacteristics",
 }
 
 

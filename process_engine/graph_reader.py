@@ -119,6 +119,7 @@ def _runs_as_it_is(element: Element, problems: Problems) -> bool:
         unknown = [child for child in bpmn_children(element) if local_name(child) in _ROLES]
     else:
         known = NOT_EXECUTED_IN_NODE | (LOOP_MARKERS if local_name(element) in ACTIVITIES else frozenset())
+        known |= {"script"} if local_name(element) == "scriptTask" else frozenset()
         unknown = [child for child in bpmn_children(element) if local_name(child) not in known]
     for child in unknown:
         problems.add(element, f"with {local_name(child)} {NOT_SUPPORTED}", at=child)

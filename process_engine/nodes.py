@@ -18,6 +18,7 @@ from SpiffWorkflow.task import Task
 from SpiffWorkflow.util.task import TaskState
 
 from process_engine import expressions
+from process_engine.library import Library
 from process_engine.plain_json import Json
 from process_engine.scoped import visible
 from process_engine.work_settings import WorkSettings
@@ -29,8 +30,9 @@ class CelScriptEngine:
     It has none of the other methods of a script engine, so nothing in a definition can run a script or call a service.
     """
 
-    def __init__(self, variables: dict[str, Json]) -> None:
+    def __init__(self, variables: dict[str, Json], library: Library) -> None:
         self.variables = variables
+        self.library = library
 
     def evaluate(self, task: Task, expression: str, external_context: object = None) -> bool:
         """The truth of a condition over the variables that `task` sees; `external_context` is Spiff's.

@@ -33,10 +33,15 @@ def top_of(task: Task) -> BpmnWorkflow:
     return cast(Any, task.workflow).top_workflow
 
 
+def engine_of(task: Task) -> Any:
+    """The CelScriptEngine of the instance, which holds its variables and the library."""
+    return top_of(task).script_engine
+
+
 def visible(task: Task) -> dict[str, Json]:
     """All variables that a token sees; not to be changed."""
     layers = list(_layers(task))
-    seen = {} if _is_called(layers) else _engine(task).variables
+    seen = {} if _is_called(layers) else engine_of(task).variables
     for holder, key in reversed(layers):
         seen = {**seen, **holder.internal_data[key]}
     return seen
@@ -53,13 +58,8 @@ def assign(task: Task, changes: dict[str, Json], *, outside: bool = False) -> No
             holder, key = place
             holder.internal_data[key] = {**holder.internal_data[key], name: value}
         else:
-            engine = _engine(task)
+            engine = engine_of(task)
             engine.variables = {**engine.variables, name: value}
-
-
-def _engine(task: Task) -> Any:
-    """The CelScriptEngine of the instance, which holds its variables."""
-    return top_of(task).script_engine
 
 
 def _is_called(layers: list[tuple[Task, str]]) -> bool:

@@ -15,8 +15,10 @@ from uuid import UUID, uuid4, uuid5
 from SpiffWorkflow.bpmn.workflow import BpmnWorkflow
 from SpiffWorkflow.task import Task
 
+from process_engine.calling import called_by
 from process_engine.definition import Spec
 from process_engine.errors import NotPlainJson, StepFailed, TokenUnknown
+from process_engine.library import Library
 from process_engine.motion import finish, run_to_rest
 from process_engine.nodes import CelScriptEngine, Work
 from process_engine.plain_json import Json, plain_copy
@@ -59,26 +61,34 @@ class Step:
     ended: bool
 
 
-def start(spec: dict[str, Json], variables: dict[str, Json]) -> Step:
+def start(spec: dict[str, Json], variables: dict[str, Json], library: Library | None = None) -> Step:
     """Begin a process instance.
 
     Args:
         spec: `Definition.spec`.
         variables: the input, plain JSON.
+        library: the processes it calls and decisions it asks.
 
     Raises:
+        NotAtHand: one of them is not in the library.
         StepFailed: the input is not plain JSON, or the process cannot come to rest: see `complete`.
     """
     definition = cast(Spec, spec)
     process_id = definition["graph"]["id"]
-    engine = CelScriptEngine(_plain(process_id, "variables", variables))
+    engine = CelScriptEngine(_plain(process_id, "variables", variables), library or Library())
     workflow = new_workflow(definition, engine)
     run_to_rest(workflow)
     state = State(seed=str(uuid4()), tokens_made=0, activations={}, variables=engine.variables, tokens=[])
     return _step(state, workflow, known=set(), withdrawn=[])
 
 
-def complete(spec: dict[str, Json], state: dict[str, Json], token_id: str, output: dict[str, Json]) -> Step:
+def complete(
+    spec: dict[str, Json],
+    state: dict[str, Json],
+    token_id: str,
+    output: dict[str, Json],
+    library: Library | None = None,
+) -> Step:
     """Complete an open task and move the instance on.
 
     Args:
@@ -86,14 +96,16 @@ def complete(spec: dict[str, Json], state: dict[str, Json], token_id: str, outpu
         state: the state of the last step; not changed.
         token_id: the token of the task.
         output: what the task gave, plain JSON.
+        library: the processes it calls and decisions it asks.
 
     Raises:
+        NotAtHand: one of them is not in the library.
         TokenUnknown: no open task has this token.
         StepFailed: the output is not plain JSON; a mapping, condition, instruction or assignment cannot be evaluated; a
             gateway has no branch to take; or the process is stuck or loops endlessly. The state is as before.
     """
     definition, before = cast(Spec, spec), cast(State, state)
-    engine = CelScriptEngine(before["variables"])
+    engine = CelScriptEngine(before["variables"], library or Library())
     workflow = restore(definition, before["tokens"], engine)
     known = {task.id for scope in scopes(workflow) for task in scope.tasks.values()}
     was_open = {str(task.id): task for task in open_work(workflow)}
@@ -130,7 +142,11 @@ def _step(before: State, workflow: BpmnWorkflow, known: set[UUID], withdrawn: li
         if task.id not in known:
             work = cast(Work, task.task_spec)
             iteration = activations[work.bpmn_id] = activations.get(work.bpmn_id, 0) + 1
-            new_tasks.append(new_task(names.name_of(task), work.bpmn_id, iteration, work.settings, visible(task)))
+            called = called_by(task)
+            process = called["id"] if called else None
+            new_tasks.append(
+                new_task(names.name_of(task), work.bpmn_id, iteration, work.settings, visible(task), process)
+            )
     state = State(
         seed=before["seed"],
         tokens_made=names.made,

@@ -15,6 +15,7 @@ from SpiffWorkflow.task import Task
 from SpiffWorkflow.util.task import TaskState
 
 from process_engine.blueprint import build
+from process_engine.calling import CALLED, Called
 from process_engine.containers import Container
 from process_engine.definition import Spec
 from process_engine.errors import EngineError
@@ -22,7 +23,7 @@ from process_engine.gateways import CAME_FROM, InclusiveGateway, ParallelGateway
 from process_engine.nodes import CelScriptEngine, Work, node_id, spec_name
 from process_engine.plain_json import Json
 from process_engine.repeating import PROGRESS, Progress
-from process_engine.scoped import LOCALS
+from process_engine.scoped import LOCALS, VARIABLES
 
 
 class Token(TypedDict):
@@ -33,11 +34,14 @@ class Token(TypedDict):
     came_from: NotRequired[str]
     locals: NotRequired[dict[str, Json]]
     progress: NotRequired[Progress]
+    called: NotRequired[Called]
+    variables: NotRequired[dict[str, Json]]
     inside: NotRequired[list["Token"]]
 
 
-_KEPT = (CAME_FROM, LOCALS, PROGRESS)
-"""What a token carries besides its place: the node it came from, its own variables, how far its repetition has come."""
+_KEPT = (CAME_FROM, LOCALS, PROGRESS, CALLED, VARIABLES)
+"""What a token carries besides its place: the node it came from, its own variables, how far its repetition has come,
+the process it calls and that one's variables."""
 
 
 def new_workflow(definition: Spec, engine: CelScriptEngine) -> BpmnWorkflow:

@@ -20,12 +20,16 @@ JOINING = frozenset({"parallelGateway", "inclusiveGateway"})
 PASSED_THROUGH = frozenset({"startEvent", "endEvent", "manualTask", "task"})
 """Kinds that do nothing of their own; Zeebe treats manualTask and the undefined task the same way."""
 
-SUBPROCESS = "subProcess"
+MAY_BE_WORK = frozenset({"scriptTask", "businessRuleTask"})
+"""Kinds that become tasks in the queue where they name an orchestrator; else the engine does them itself."""
 
-ACTIVITIES = WORK | {"manualTask", "task", SUBPROCESS}
+SUBPROCESS = "subProcess"
+CALL = "callActivity"
+
+ACTIVITIES = WORK | MAY_BE_WORK | {"manualTask", "task", SUBPROCESS, CALL}
 """Kinds that may have a loop marker."""
 
-SUPPORTED = WORK | CHOOSING | JOINING | PASSED_THROUGH | {SUBPROCESS}
+SUPPORTED = WORK | CHOOSING | JOINING | PASSED_THROUGH | MAY_BE_WORK | {SUBPROCESS, CALL}
 
 _ANYWHERE = frozenset({"documentation", "extensionElements", "auditing", "monitoring"})
 _DATA = frozenset(

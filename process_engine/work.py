@@ -15,6 +15,7 @@ class NewTask:
     """A task to put into the queue. Its schemas, form and headers are those of the spec: not to be changed.
 
     Attributes:
+        process_definition_id: the called process that the activity belongs to; None: the instance's own.
         token_id: a UUID; what `steps.complete` wants back.
         activity_id: the BPMN id of the service or user task.
         activity_name: what people call it; the id when the model gives no name.
@@ -34,6 +35,7 @@ class NewTask:
         headers: task headers of the model that have no meaning of their own.
     """
 
+    process_definition_id: str | None
     token_id: str
     activity_id: str
     activity_name: str
@@ -53,13 +55,21 @@ class NewTask:
     headers: dict[str, str]
 
 
-def new_task(token_id: str, activity_id: str, iteration: int, settings: WorkSettings, variables: Variables) -> NewTask:
+def new_task(
+    token_id: str,
+    activity_id: str,
+    iteration: int,
+    settings: WorkSettings,
+    variables: Variables,
+    process_definition_id: str | None = None,
+) -> NewTask:
     """Open a task: evaluate its input, instruction and assignment over the variables.
 
     Raises:
         StepFailed: one of them cannot be evaluated or gives the wrong type.
     """
     return NewTask(
+        process_definition_id=process_definition_id,
         token_id=token_id,
         activity_id=activity_id,
         activity_name=settings["name"],

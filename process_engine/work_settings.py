@@ -53,7 +53,7 @@ def read_work_settings(element: Element, forms: Forms, problems: Problems) -> Wo
     """Read the settings of a serviceTask or userTask element.
 
     Args:
-        element: the element.
+        element: the element, for which `activities.is_work` holds.
         forms: the forms of the process.
         problems: where to report what is wrong; the settings returned are of no use then.
     """
@@ -80,7 +80,7 @@ def read_work_settings(element: Element, forms: Forms, problems: Problems) -> Wo
 
 
 def _agent_mode(task: Extensions) -> AgentMode:
-    is_service = local_name(task.element) == "serviceTask"
+    is_service = local_name(task.element) != "userTask"
     default: AgentMode = "complete" if is_service else "none"
     value = task.header("agentMode") or default
     if value == "draft" or value == "complete":  # noqa: PLR1714  # a set would lose the literal types
@@ -109,7 +109,7 @@ def _orchestrator(task: Extensions, mode: AgentMode) -> str | None:
         task.complain(
             f"has the task type {by_type!r}; an orchestrator is named by literal text", at=task.parts["taskDefinition"]
         )
-    if local_name(task.element) == "serviceTask" and not by_type:
+    if local_name(task.element) != "userTask" and not by_type:
         task.complain('has no task type; add zeebe:taskDefinition type="..." with the name of an orchestrator')
     elif mode != "none" and not (by_type or by_header):
         task.complain(

@@ -91,10 +91,22 @@ def bpmn_children(element: Element) -> Iterator[Element]:
 def read_definitions(xml: bytes) -> Element:
     """Parse a BPMN file into its root element `definitions`.
 
+    Raises:
+        DefinitionInvalid: as in `read_xml`, or not BPMN 2.0.
+    """
+    root = read_xml(xml)
+    if root.tag != f"{{{BPMN}}}definitions":
+        _refuse(root.sourceline, f"the root element is {root.tag}; BPMN 2.0 has {{{BPMN}}}definitions")
+    return root
+
+
+def read_xml(xml: bytes) -> Element:
+    """Parse an XML file into its root element.
+
     Entities, DTDs, network access and nesting deeper than 256 levels are off.
 
     Raises:
-        DefinitionInvalid: larger than 5 MB, not XML, with a DOCTYPE, or not BPMN 2.0.
+        DefinitionInvalid: larger than 5 MB, not XML, or with a DOCTYPE.
     """
     if len(xml) > LARGEST_FILE:
         _refuse(None, f"the file has {len(xml)} bytes; at most {LARGEST_FILE} (5 MB) are allowed")
@@ -106,9 +118,7 @@ def read_definitions(xml: bytes) -> Element:
     except etree.XMLSyntaxError as error:
         raise DefinitionInvalid([Problem(None, error.lineno, f"not XML: {error}")]) from error
     if root.getroottree().docinfo.doctype:
-        _refuse(1, "the file has a DOCTYPE; BPMN needs none, remove it")
-    if root.tag != f"{{{BPMN}}}definitions":
-        _refuse(root.sourceline, f"the root element is {root.tag}; BPMN 2.0 has {{{BPMN}}}definitions")
+        _refuse(1, "the file has a DOCTYPE; it needs none, remove it")
     return root
 
 

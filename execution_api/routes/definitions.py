@@ -16,7 +16,7 @@ from execution_api.routes.room import room
 from kernel.errors import NotFound
 from kernel.functions import Kernel
 from kernel.models import Definition, DefinitionSummary
-from process_engine import advance
+from process_engine import deployment
 
 router = room("Process definitions", "/process-definitions")
 
@@ -56,7 +56,7 @@ async def deploy_definition(request: Request, response: Response, kernel: Caller
     Running instances stay on the version they began with. A file that cannot be run is refused with everything that
     is wrong with it.
     """
-    deployed = await advance.deploy(kernel, await _bpmn(request))
+    deployed = await deployment.deploy(kernel, await _bpmn(request))
     if not deployed.is_new:
         response.status_code = 200
     return deployed

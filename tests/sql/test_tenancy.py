@@ -19,8 +19,8 @@ from kernel.models import Agent
 PROGRAM_ROLES = ("anon", "authenticated", "fleet_api", "fleet_pod", "fleet_deliver")
 READERS = ("authenticated", "fleet_api", "fleet_pod")
 TENANT_TABLES = {
-    "tenants", "process_def", "bpm_proc_inst", "todolist", "events", "journal", "notifications", "documents",
-    "document_chunk", "agent_profile",
+    "tenants", "process_def", "decision_def", "bpm_proc_inst", "todolist", "events", "journal", "notifications",
+    "documents", "document_chunk", "agent_profile",
 }  # fmt: skip
 HIDDEN_TABLES = {
     "api_key", "idempotency_key", "pod", "notification_preference", "device_token", "webhook_endpoint", "outbox",
@@ -54,6 +54,7 @@ async def rows_of_both_tenants(kernel_api: Kernel, start_pod: StartPod) -> None:
     for tenant in ("acme", "globex"):
         api = kernel_api.as_tenant(tenant, f"user:ann@{tenant}.test")
         await api.deploy_definition("order", "Order", "<bpmn/>", {}, [])
+        await api.deploy_decisions("<dmn/>", [{"id": "d", "name": "D", "spec": {}}])
         first = {"revision": 0, "state": {}, "variables": {}, "ended": False, "cancelled": []}
         step = {**first, "tasks": [agent_task(), person_task()]}
         await api.start_instance("order", 1, "ann", step, f"key-{tenant}", "f")

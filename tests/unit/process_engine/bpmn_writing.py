@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from process_engine.definition import Definition, parse
+from process_engine.library import Library
 from process_engine.steps import Step, complete, start
 from process_engine.work import NewTask
 
@@ -29,6 +30,13 @@ def process(content: str, attributes: str = 'id="p" isExecutable="true"') -> byt
 
 def extensions(content: str) -> str:
     return f"<bpmn:extensionElements>{content}</bpmn:extensionElements>"
+
+
+def many(attributes: str = "", inside: str = "", sequential: bool = False) -> str:
+    """A multi-instance marker; `attributes` are those of zeebe:loopCharacteristics."""
+    zeebe = extensions(f"<zeebe:loopCharacteristics {attributes}/>") if attributes else ""
+    mark = ' isSequential="true"' if sequential else ""
+    return f"<bpmn:multiInstanceLoopCharacteristics{mark}>{zeebe}{inside}</bpmn:multiInstanceLoopCharacteristics>"
 
 
 def scope(nodes: str, flows: str, inner: dict[str, str] | None = None) -> str:
@@ -73,12 +81,13 @@ def through_json(value: Any) -> Any:
 class Run:
     """A process instance under test: knows its open tasks, and checks what must hold after every step."""
 
-    def __init__(self, model: bytes | Definition, **variables: Any) -> None:
+    def __init__(self, model: bytes | Definition, library: Library | None = None, **variables: Any) -> None:
+        self.library = library
         definition = model if isinstance(model, Definition) else parse(model)
         self.spec = through_json(definition.spec)
         self.tasks: list[NewTask] = []
         self.trace: list[str] = []
-        self._took(start(self.spec, variables))
+        self._took(start(self.spec, variables, library))
 
     @property
     def open(self) -> list[str]:
@@ -103,10 +112,11 @@ class Run:
     def complete(self, task: NewTask, output: dict[str, Any]) -> "Run":
         before = through_json(self.state)
         spec = through_json(self.spec)
-        step = complete(self.spec, self.state, task.token_id, output)
+        step = complete(self.spec, self.state, task.token_id, output, self.library)
         assert self.state == before, "a step must not change the state it got"
         assert self.spec == spec, "a step must not change the spec"
-        assert step == complete(self.spec, self.state, task.token_id, output), "a step must be deterministic"
+        again = complete(self.spec, self.state, task.token_id, output, self.library)
+        assert step == again, "a step must be deterministic"
         self.tasks.remove(task)
         self._took(step)
         return self

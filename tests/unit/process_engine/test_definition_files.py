@@ -70,7 +70,7 @@ def test_a_file_cannot_read_other_files(tmp_path) -> None:
 
 def test_any_doctype_is_refused() -> None:
     (problem,) = problems_of(b"<!DOCTYPE definitions>" + process(RUNNABLE))
-    assert problem.message == "the file has a DOCTYPE; BPMN needs none, remove it"
+    assert problem.message == "the file has a DOCTYPE; it needs none, remove it"
 
 
 def test_more_than_five_megabytes_are_refused() -> None:
@@ -160,7 +160,7 @@ def test_what_nothing_refers_to_is_ignored_at_the_top_of_a_file() -> None:
 def test_all_problems_come_at_once_and_in_the_order_of_the_file() -> None:
     found = problems_of(
         process(
-            '<bpmn:startEvent id="s"/>\n<bpmn:callActivity id="call"/>\n<bpmn:serviceTask id="work"/>\n'
+            '<bpmn:startEvent id="s"/>\n<bpmn:complexGateway id="call"/>\n<bpmn:serviceTask id="work"/>\n'
             '<bpmn:sequenceFlow id="f" sourceRef="s" targetRef="work"/>\n'
             '<bpmn:sequenceFlow id="g" sourceRef="work" targetRef="nowhere"/>'
         )
@@ -170,7 +170,7 @@ def test_all_problems_come_at_once_and_in_the_order_of_the_file() -> None:
 
 def test_the_error_says_everything_in_its_text_and_is_an_engine_error() -> None:
     with pytest.raises(EngineError) as caught:
-        parse(process('<bpmn:callActivity id="a"/>\n<bpmn:scriptTask id="b"/>'))
+        parse(process('<bpmn:complexGateway id="a"/>\n<bpmn:transaction id="b"/>'))
     lines = str(caught.value).splitlines()
-    assert "callActivity 'a' (line 3) is not supported yet by this version" in lines
-    assert "scriptTask 'b' (line 4) is not supported yet by this version" in lines
+    assert "complexGateway 'a' (line 3) is not supported yet by this version" in lines
+    assert "transaction 'b' (line 4) is not supported yet by this version" in lines

@@ -53,7 +53,8 @@ def complaint(kind: str, settings: str, forms: str = "") -> str:
 def test_a_service_task_with_nothing_but_a_type_gets_the_defaults() -> None:
     task = task_of("serviceTask", WORKER, amount=3)
     assert task == NewTask(
-        token_id=task.token_id, activity_id="t", activity_name="t", iteration=1, orchestrator="worker", agent=None,
+        process_definition_id=None,
+            token_id=task.token_id, activity_id="t", activity_name="t", iteration=1, orchestrator="worker", agent=None,
         agent_mode="complete", instruction="", input={"amount": 3}, output_schema=None, form=None, assignee=None,
         candidate_groups=[], max_attempts=3, priority=3, timeout_seconds=900, headers={},
     )  # fmt: skip
@@ -79,7 +80,8 @@ def test_every_setting_of_a_task_is_read() -> None:
     form = '<zeebe:userTaskForm id="review">{"type": "object", "required": ["ok"]}</zeebe:userTaskForm>'
     task = task_of("serviceTask", settings, form, a=1, b="이")
     assert task == NewTask(
-        token_id=task.token_id, activity_id="t", activity_name="t", iteration=1, orchestrator="openai-action",
+        process_definition_id=None,
+            token_id=task.token_id, activity_id="t", activity_name="t", iteration=1, orchestrator="openai-action",
         agent="librarian", agent_mode="draft", instruction="Do it.", input={"x": {"y": 2}, "z": "이"},
         output_schema={"type": "object"}, form={"type": "object", "required": ["ok"]}, assignee="kim@example.com",
         candidate_groups=["support", "sales"], max_attempts=5, priority=5, timeout_seconds=60,

@@ -1,18 +1,12 @@
 """Multi-instance and loops (BPMN 2.0.2, 10.3.7 and 10.3.8): how often an activity runs, on what, and what comes out."""
 
 import pytest
-from bpmn_writing import WORKER, Run, extensions, process, scope
+from bpmn_writing import WORKER, Run, extensions, many, process, scope
 
 from process_engine.definition import parse
 from process_engine.errors import DefinitionInvalid, StepFailed
 
 INNER = scope("startEvent is, userTask x y, endEvent ie", "is -> x -> y -> ie")
-
-
-def many(attributes: str = "", inside: str = "", sequential: bool = False) -> str:
-    zeebe = extensions(f"<zeebe:loopCharacteristics {attributes}/>") if attributes else ""
-    mark = ' isSequential="true"' if sequential else ""
-    return f"<bpmn:multiInstanceLoopCharacteristics{mark}>{zeebe}{inside}</bpmn:multiInstanceLoopCharacteristics>"
 
 
 def around(activity: str, content: str, after: str = "after") -> bytes:
