@@ -91,8 +91,12 @@ end $$;
 create table if not exists public.tenants (
     tenant_id text primary key check (tenant_id ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
     name text not null,
-    created_at timestamptz not null
+    created_at timestamptz not null,
+    weight numeric not null default 1,                 -- its share of the pods beside that of others; see chapter 5
+    max_running int                                    -- most tasks at once; null: any number
 );
+alter table public.tenants add column if not exists weight numeric not null default 1;
+alter table public.tenants add column if not exists max_running int;
 
 create table if not exists public.api_key (
     tenant_id text not null references public.tenants,
@@ -186,10 +190,13 @@ create table if not exists public.todolist (
     created_at timestamptz not null,
     started_at timestamptz,
     finished_at timestamptz,
+    limited boolean not null default false,            -- its tenant has max_running; see kernel.admit
     primary key (tenant_id, task_id),
     foreign key (tenant_id, proc_inst_id) references public.bpm_proc_inst
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_cost_delay = 0);
+
+alter table public.todolist add column if not exists limited boolean not null default false;
 
 create unique index if not exists todolist_once_per_activity
     on public.todolist (tenant_id, proc_inst_id, activity_id, iteration) where proc_inst_id is not null;
@@ -199,6 +206,10 @@ create index if not exists todolist_queue_of_tenant
     on public.todolist (agent_orch, tenant_id, priority, fair_rank) where status = 'PENDING' and available_at is null;
 create index if not exists todolist_scheduled
     on public.todolist (available_at) where status = 'PENDING' and available_at is not null;
+create index if not exists todolist_admitted on public.todolist (tenant_id)
+    where limited and (status = 'IN_PROGRESS' or (status = 'PENDING' and available_at is null));
+create index if not exists todolist_parked on public.todolist (tenant_id, priority desc, created_at, fair_rank)
+    where limited and status = 'PENDING' and available_at = 'infinity';
 create index if not exists todolist_running on public.todolist (fencing_token) where status = 'IN_PROGRESS';
 create index if not exists todolist_needs_people
     on public.todolist (tenant_id, status, task_id) where status in ('TODO', 'FAILED');
@@ -513,6 +524,12 @@ language sql stable as $$
     select (extract(epoch from p_time) * 1000000000)::bigint
 $$;
 
+-- How far apart the ranks of a tenant's tasks are: of a tenant with weight 2 twice as many fit between two of others.
+create or replace function kernel.rank_step(p_tenant_id text) returns bigint
+language sql stable set search_path = '' as $$
+    select (1000 / t.weight)::bigint from public.tenants t where t.tenant_id = p_tenant_id
+$$;
+
 -- The rank of a tenant's next task. fleet.enqueue_floors: {"at": seconds, "PRIORITY QUEUE": floor ...}.
 create or replace function kernel.fair_rank(p_tenant_id text, p_queue text, p_priority int, p_now timestamptz)
 returns bigint language plpgsql volatile set search_path = '' as $$
@@ -538,7 +555,7 @@ begin
     where t.status = 'PENDING' and t.available_at is null and t.agent_orch = p_queue and t.tenant_id = p_tenant_id
       and t.priority = p_priority and t.fair_rank >= v_head
     order by t.fair_rank desc limit 1;
-    return greatest(v_head, coalesce(v_last + 1000, 0));
+    return greatest(v_head, coalesce(v_last + kernel.rank_step(p_tenant_id), 0));
 end $$;
 
 -- Wakes listening pods, at most once in 50 ms, or in 5 ms where the queue was empty: NOTIFY takes a global lock at
@@ -610,6 +627,56 @@ begin
     return v_found;
 end $$;
 
+-- A tenant with max_running has its tasks parked (available_at = infinity) until one of its places is free: a place is
+-- taken by a task that runs or may be claimed, so the claim needs no look at limits. The tenant's row is the lock under
+-- which places are counted. Returns how many tasks were admitted.
+create or replace function kernel.admit(p_tenant_id text, p_now timestamptz) returns int
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_places int;
+    v_admitted int := 0;
+    v_task_id uuid;
+begin
+    select t.max_running into v_places from public.tenants t where t.tenant_id = p_tenant_id for no key update;
+    v_places := v_places - (select count(*) from (select from public.todolist t
+        where t.tenant_id = p_tenant_id and t.limited
+          and (t.status = 'IN_PROGRESS' or (t.status = 'PENDING' and t.available_at is null)) limit v_places) taken);
+    if coalesce(v_places, 1) <= 0 then
+        return 0;
+    end if;
+    for v_task_id in
+        select p.task_id from public.todolist p
+        where p.tenant_id = p_tenant_id and p.limited and p.status = 'PENDING' and p.available_at = 'infinity'
+        order by p.priority desc, p.created_at, p.fair_rank limit v_places for no key update skip locked
+    loop
+        update public.todolist t set available_at = null,
+            fair_rank = kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now)
+        where t.tenant_id = p_tenant_id and t.task_id = v_task_id;
+        v_admitted := v_admitted + 1;
+    end loop;
+    if v_admitted > 0 then
+        perform kernel.wake(true);
+    end if;
+    return v_admitted;
+end $$;
+
+-- The net under kernel.admit: gives free places to the parked tasks of every tenant, one index probe per such tenant.
+create or replace function kernel.admit_parked(p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_tenant text := '';
+begin
+    loop
+        select p.tenant_id into v_tenant from public.todolist p
+        where p.limited and p.status = 'PENDING' and p.available_at = 'infinity' and p.tenant_id > v_tenant
+        order by p.tenant_id limit 1;
+        exit when v_tenant is null;
+        if exists (select from public.tenants t where t.tenant_id = v_tenant for no key update skip locked) then
+            perform kernel.admit(v_tenant, p_now);
+        end if;
+    end loop;
+end $$;
+
 -- Upkeep in the claim path of every pod: retries whose time has come, and leases that ran out.
 -- Fencing tokens only grow, so below the lowest one still running there is nothing to find; 1000 covers claims that
 -- are not committed yet, and once a minute it looks from the first on.
@@ -630,10 +697,11 @@ begin
         where t.status = 'PENDING' and t.available_at is not null and t.available_at <= p_now
         order by t.available_at limit 100 for no key update skip locked
     loop
-        update public.todolist t set available_at = null,
+        update public.todolist t set available_at = case when t.limited then 'infinity'::timestamptz end,
             fair_rank = kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now)
         where t.tenant_id = v_task.tenant_id and t.task_id = v_task.task_id;
     end loop;
+    perform kernel.admit_parked(p_now);
     for v_task in
         select t.* from public.todolist t
         where t.status = 'IN_PROGRESS' and t.fencing_token >= v_floor and t.lease_expires_at < p_now
@@ -744,6 +812,8 @@ declare
     v_task public.todolist;
     v_wake boolean := false;
     v_was_empty boolean := false;
+    v_step bigint := kernel.rank_step(p_tenant_id);
+    v_limited boolean := (select t.max_running is not null from public.tenants t where t.tenant_id = p_tenant_id);
 begin
     if p_tasks = '[]' then
         return;
@@ -763,7 +833,8 @@ begin
             insert into public.todolist (
                 tenant_id, task_id, proc_inst_id, process_definition_id, activity_id, name, iteration, engine_token,
                 status, agent_orch, agent_id, agent_mode, instruction, input, output_schema, form, assignee,
-                candidate_groups, priority, fair_rank, attempt, max_attempts, timeout_seconds, created_at)
+                candidate_groups, priority, fair_rank, attempt, max_attempts, timeout_seconds, created_at,
+                limited, available_at)
             select p_tenant_id, kernel.new_id(), p_proc_inst_id,
                    coalesce(g.process_definition_id, p_process_definition_id), g.activity_id,
                    coalesce(g.name, g.activity_id), coalesce(g.iteration, 1), g.engine_token,
@@ -772,9 +843,11 @@ begin
                                                                     else 'complete' end::public.agent_mode),
                    coalesce(g.instruction, ''), coalesce(g.input, '{}'), nullif(g.output_schema, 'null'),
                    nullif(g.form, 'null'), g.assignee, coalesce(nullif(g.candidate_groups, 'null'), '[]'), g.level,
-                   coalesce(q.first_rank + 1000 * (row_number() over (partition by g.agent_orch, g.level
+                   coalesce(q.first_rank + v_step * (row_number() over (partition by g.agent_orch, g.level
                                                                       order by g.ordinality) - 1), 0),
-                   0, coalesce(g.max_attempts, 3), coalesce(g.timeout_seconds, 900), p_now
+                   0, coalesce(g.max_attempts, 3), coalesce(g.timeout_seconds, 900), p_now,
+                   v_limited and g.agent_orch is not null,
+                   case when v_limited and g.agent_orch is not null then 'infinity'::timestamptz end
             from given g left join queues q on q.agent_orch = g.agent_orch and q.level = g.level
             order by g.ordinality
             returning *
@@ -803,7 +876,9 @@ begin
         end if;
         return next v_task;
     end loop;
-    if v_wake then
+    if v_wake and v_limited then
+        perform kernel.admit(p_tenant_id, p_now);
+    elsif v_wake then
         perform kernel.wake(v_was_empty);
     end if;
 end $$;
@@ -1164,6 +1239,37 @@ begin
 exception when check_violation then
     perform kernel.refuse('PT422', format('tenant_id "%s" is not a name of a tenant.', p_tenant_id), 'tenant_id',
                           'Use at most 63 lower-case letters, digits, - and _, and begin with a letter or digit.');
+end $$;
+
+-- A tenant's share of the pods (weight; others have 1) and the most tasks it may have running (null: any number).
+create or replace function public.set_tenant_share(p_tenant_id text, p_weight numeric, p_max_running int)
+returns setof public.tenants
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_limited boolean := p_max_running is not null;
+begin
+    if p_weight is null or p_weight not between 0.01 and 100 then
+        perform kernel.refuse('PT422', format('weight %s', p_weight), 'weight', 'A weight is 0.01 to 100.');
+    end if;
+    if p_max_running < 1 then
+        perform kernel.refuse('PT422', format('max_running %s', p_max_running), 'max_running',
+                              'Use 1 or more, or null for no limit.');
+    end if;
+    update public.tenants t set weight = p_weight, max_running = p_max_running where t.tenant_id = p_tenant_id;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no tenant "%s".', p_tenant_id), 'tenant_not_found');
+    end if;
+    update public.todolist t set limited = v_limited, available_at = case
+        when t.status <> 'PENDING' or isfinite(t.available_at) then t.available_at
+        when v_limited then 'infinity'::timestamptz end
+    where t.tenant_id = p_tenant_id and t.agent_orch is not null and t.limited <> v_limited
+      and t.status in ('PENDING', 'IN_PROGRESS', 'WAITING');
+    if v_limited then
+        perform kernel.admit(p_tenant_id, kernel.now());
+    else
+        perform kernel.wake(true);
+    end if;
+    return query select t.* from public.tenants t where t.tenant_id = p_tenant_id;
 end $$;
 
 create or replace function public.create_api_key(p_tenant_id text, p_name text, p_key_hash text)
@@ -2275,7 +2381,7 @@ begin
     for v_grant in
         select p.oid::regprocedure as signature, g.roles
         from (values
-            ('create_tenant', ''), ('create_api_key', ''),
+            ('create_tenant', ''), ('set_tenant_share', ''), ('create_api_key', ''),
             ('register_pod', 'fleet_pod, service_role'), ('heartbeat_pod', 'fleet_pod, service_role'),
             ('next_task', 'fleet_pod, service_role'), ('renew_lease', 'fleet_pod, service_role'),
             ('record_call', 'fleet_pod, service_role'), ('report_progress', 'fleet_pod, service_role'),

@@ -15,7 +15,7 @@ from fleet.console import err, out
 from fleet.fleet_tree import TENANT, FleetTree, check_data
 from fleet.secrecy import hide_from_other_processes
 from fleet.stopping import until_stopped
-from kernel.migrate import create_api_key, create_tenant, migrate
+from kernel.migrate import create_api_key, create_tenant, migrate, set_tenant_share
 from kernel.settings import Settings, Via, read_settings
 
 ViaOption = Annotated[Via | None, typer.Option(help="How to reach the database; goes before FLEET_VIA.")]
@@ -30,6 +30,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(deliver)
     app.command(name="migrate")(migrate_database)
     app.command(name="create-key")(create_key)
+    app.command(name="tenant-share")(tenant_share)
 
 
 def up(
@@ -99,6 +100,19 @@ def create_key(
     database_url = read_settings(Settings).postgres_url
     create_tenant(database_url, tenant, tenant)
     out.print(create_api_key(database_url, tenant, name), highlight=False)
+
+
+def tenant_share(
+    tenant: Annotated[str, typer.Argument(help="The tenant.")],
+    weight: Annotated[float, typer.Option(help="Its share of the pods beside other tenants, which have 1.")] = 1.0,
+    max_running: Annotated[
+        int | None, typer.Option(help="Most tasks it may have running at once; any number unless given.")
+    ] = None,
+) -> None:
+    """Set what a tenant may take of the pods, in the database of DATABASE_URL. Options not given are reset."""
+    set_tenant_share(read_settings(Settings).postgres_url, tenant, weight, max_running)
+    limit = "any number of tasks" if max_running is None else f"at most {max_running} tasks"
+    out.print(f"{tenant}: weight {weight:g}, {limit} at once", highlight=False)
 
 
 def _log_plainly() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import LiteralString
 
@@ -42,6 +43,16 @@ def create_tenant(database_url: str, tenant_id: str, name: str) -> None:
     _call(database_url, "select * from public.create_tenant(%s, %s)", [tenant_id, name])
 
 
+def set_tenant_share(database_url: str, tenant_id: str, weight: float, max_running: int | None) -> None:
+    """What a tenant may take of the pods: `weight` beside others (0.01 to 100; they have 1), and the most tasks it may
+    have running at once (None: any number). Holds at once for what is queued already.
+
+    Raises InvalidInput (a number out of range), NotFound (no such tenant).
+    """
+    query: LiteralString = "select * from public.set_tenant_share(%s, %s::numeric, %s::int)"
+    _call(database_url, query, [tenant_id, weight, max_running])
+
+
 def create_api_key(database_url: str, tenant_id: str, name: str) -> str:
     """Make an API key of a tenant and return it; only its hash is stored, so it cannot be read again.
 
@@ -65,7 +76,7 @@ def hash_api_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _call(database_url: str, query: LiteralString, arguments: list[str]) -> None:
+def _call(database_url: str, query: LiteralString, arguments: Sequence[object]) -> None:
     with _owner(database_url) as connection:
         try:
             connection.execute(query, arguments)

@@ -18,6 +18,7 @@ READER = {"authenticated", "fleet_api"}
 EVERY_READER = READER | {"fleet_pod"}
 MAY_CALL: dict[str, set[str]] = {
     "create_tenant": set(),
+    "set_tenant_share": set(),
     "create_api_key": set(),
     "register_pod": POD,
     "heartbeat_pod": POD,
