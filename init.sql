@@ -65,6 +65,10 @@ do $$ begin
 end $$;
 
 alter type public.event_type add value if not exists 'DELIVERY_DEAD';
+alter type public.event_type add value if not exists 'TASK_ASSIGNED';
+alter type public.event_type add value if not exists 'TASK_CHANGED';
+alter type public.event_type add value if not exists 'INCIDENT_RETRIED';
+alter type public.event_type add value if not exists 'API_KEY_CHANGED';
 
 -- == 2. Roles ========================================================================================================
 -- anon, authenticated and service_role are Supabase's; they are made only where they are missing. fleet_api,
@@ -107,6 +111,18 @@ create table if not exists public.api_key (
     revoked_at timestamptz,
     primary key (tenant_id, key_id)
 );
+
+-- role and scopes: what the key may do, in the words of the API; scopes null: all of its role.
+-- After a rotation the old key is valid until old_key_until. last_used_at is written at most once a minute.
+alter table public.api_key
+    add column if not exists role text not null default 'admin'
+        check (role in ('viewer', 'worker', 'operator', 'process_owner', 'admin')),
+    add column if not exists scopes jsonb,
+    add column if not exists created_by text not null default 'kernel',
+    add column if not exists expires_at timestamptz,
+    add column if not exists last_used_at timestamptz,
+    add column if not exists old_key_hash text unique,
+    add column if not exists old_key_until timestamptz;
 
 create table if not exists public.process_def (
     tenant_id text not null references public.tenants,
@@ -152,6 +168,7 @@ create table if not exists public.bpm_proc_inst (
 ) with (fillfactor = 70);
 
 create index if not exists bpm_proc_inst_by_status on public.bpm_proc_inst (tenant_id, status, id);
+create index if not exists bpm_proc_inst_by_definition on public.bpm_proc_inst (tenant_id, process_definition_id, id);
 
 -- kernel.insert_tasks checks the numbers: CHECK constraints would be evaluated by every claim and every end.
 create table if not exists public.todolist (
@@ -198,6 +215,11 @@ create table if not exists public.todolist (
 
 alter table public.todolist add column if not exists limited boolean not null default false;
 
+-- due_at: when a person should have done it. delegated_by: to whom it returns when the assignee releases it.
+alter table public.todolist
+    add column if not exists due_at timestamptz,
+    add column if not exists delegated_by text;
+
 create unique index if not exists todolist_once_per_activity
     on public.todolist (tenant_id, proc_inst_id, activity_id, iteration) where proc_inst_id is not null;
 create index if not exists todolist_queue
@@ -213,6 +235,7 @@ create index if not exists todolist_parked on public.todolist (tenant_id, priori
 create index if not exists todolist_running on public.todolist (fencing_token) where status = 'IN_PROGRESS';
 create index if not exists todolist_needs_people
     on public.todolist (tenant_id, status, task_id) where status in ('TODO', 'FAILED');
+create index if not exists todolist_of_person on public.todolist (tenant_id, lower(assignee)) where status = 'TODO';
 
 -- The log of what happened outlives what it speaks of, so it has no foreign keys.
 create table if not exists public.events (
@@ -801,7 +824,7 @@ end $$;
 
 -- Inserts tasks. p_tasks: array of {process_definition_id?, activity_id, name, iteration?, engine_token?, agent_orch?, agent_id?, agent_mode?,
 -- instruction?, input?, output_schema?, form?, assignee?, candidate_groups?, priority?, max_attempts?,
--- timeout_seconds?}. A task with agent_orch is PENDING, one without is TODO. An orchestrator that nobody has
+-- timeout_seconds?, due_at?}. A task with agent_orch is PENDING, one without is TODO. An orchestrator that nobody has
 -- registered is an incident at once.
 create or replace function kernel.insert_tasks(
     p_tenant_id text, p_proc_inst_id uuid, p_process_definition_id text, p_tasks jsonb, p_actor text,
@@ -825,7 +848,8 @@ begin
                  jsonb_to_record(e.task) as r(
                     process_definition_id text, activity_id text, name text, iteration int, engine_token text, agent_orch text, agent_id text,
                     agent_mode public.agent_mode, instruction text, input jsonb, output_schema jsonb, form jsonb,
-                    assignee text, candidate_groups jsonb, priority smallint, max_attempts int, timeout_seconds int)
+                    assignee text, candidate_groups jsonb, priority smallint, max_attempts int, timeout_seconds int,
+                    due_at timestamptz)
         ), queues as materialized (
             select q.agent_orch, q.level, kernel.fair_rank(p_tenant_id, q.agent_orch, q.level, p_now) as first_rank
             from (select distinct g.agent_orch, g.level from given g where g.agent_orch is not null) q
@@ -834,7 +858,7 @@ begin
                 tenant_id, task_id, proc_inst_id, process_definition_id, activity_id, name, iteration, engine_token,
                 status, agent_orch, agent_id, agent_mode, instruction, input, output_schema, form, assignee,
                 candidate_groups, priority, fair_rank, attempt, max_attempts, timeout_seconds, created_at,
-                limited, available_at)
+                limited, available_at, due_at)
             select p_tenant_id, kernel.new_id(), p_proc_inst_id,
                    coalesce(g.process_definition_id, p_process_definition_id), g.activity_id,
                    coalesce(g.name, g.activity_id), coalesce(g.iteration, 1), g.engine_token,
@@ -847,7 +871,8 @@ begin
                                                                       order by g.ordinality) - 1), 0),
                    0, coalesce(g.max_attempts, 3), coalesce(g.timeout_seconds, 900), p_now,
                    v_limited and g.agent_orch is not null,
-                   case when v_limited and g.agent_orch is not null then 'infinity'::timestamptz end
+                   case when v_limited and g.agent_orch is not null then 'infinity'::timestamptz end,
+                   g.due_at
             from given g left join queues q on q.agent_orch = g.agent_orch and q.level = g.level
             order by g.ordinality
             returning *
@@ -1272,14 +1297,18 @@ begin
     return query select t.* from public.tenants t where t.tenant_id = p_tenant_id;
 end $$;
 
-create or replace function public.create_api_key(p_tenant_id text, p_name text, p_key_hash text)
+drop function if exists public.create_api_key(text, text, text);
+create or replace function public.create_api_key(
+    p_tenant_id text, p_name text, p_key_hash text, p_role text default 'admin', p_scopes jsonb default null,
+    p_expires_at timestamptz default null)
 returns table (key_id uuid)
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
 begin
     return query
-    insert into public.api_key as k (tenant_id, key_id, name, key_hash, created_at)
-    values (p_tenant_id, kernel.new_id(), p_name, p_key_hash, kernel.now())
+    insert into public.api_key as k (tenant_id, key_id, name, key_hash, created_at, role, scopes, created_by, expires_at)
+    values (p_tenant_id, kernel.new_id(), p_name, p_key_hash, kernel.now(), p_role, p_scopes, kernel.actor(),
+            p_expires_at)
     on conflict (key_hash) do update set name = excluded.name where k.tenant_id = excluded.tenant_id
     returning k.key_id;
     if not found then
@@ -1290,11 +1319,105 @@ exception when foreign_key_violation then
                           'Create the tenant first.');
 end $$;
 
+-- Whose key it is: a current one, or the one before it while that is still valid.
+drop function if exists public.authenticate_api_key(text);
 create or replace function public.authenticate_api_key(p_key_hash text)
-returns table (tenant_id text, key_id uuid, name text)
+returns table (tenant_id text, key_id uuid, name text, role text, scopes jsonb, use_is_noted boolean)
 language sql stable security definer set search_path = '' as $$
-    select k.tenant_id, k.key_id, k.name from public.api_key k where k.key_hash = p_key_hash and k.revoked_at is null
+    select k.tenant_id, k.key_id, k.name, k.role, k.scopes,
+           coalesce(k.last_used_at > t.now - interval '1 minute', false)
+    from public.api_key k, (select kernel.now() as now) t
+    where (k.key_hash = p_key_hash or k.old_key_hash = p_key_hash and k.old_key_until > t.now)
+      and k.revoked_at is null and (k.expires_at is null or k.expires_at > t.now)
 $$;
+
+-- At most once a minute per key, so that reading does not become writing.
+create or replace function public.note_api_key_use(p_tenant_id text, p_key_id uuid) returns table (key_id uuid)
+language sql volatile security definer set search_path = '' as $$
+    update public.api_key k set last_used_at = t.now from (select kernel.now() as now) t
+    where k.tenant_id = p_tenant_id and k.key_id = p_key_id
+      and (k.last_used_at is null or k.last_used_at <= t.now - interval '1 minute')
+    returning k.key_id
+$$;
+
+-- A key as its tenant sees it: without any hash.
+create or replace function public.find_api_keys(
+    p_key_id uuid default null, p_before uuid default null, p_limit int default 500)
+returns table (key_id uuid, name text, role text, scopes jsonb, created_by text, created_at timestamptz,
+               expires_at timestamptz, last_used_at timestamptz, old_key_until timestamptz, revoked_at timestamptz)
+language sql stable security definer set search_path = '' as $$
+    select k.key_id, k.name, k.role, k.scopes, k.created_by, k.created_at, k.expires_at, k.last_used_at,
+           k.old_key_until, k.revoked_at
+    from public.api_key k
+    where k.tenant_id = kernel.require_tenant() and (p_key_id is null or k.key_id = p_key_id)
+      and (p_before is null or k.key_id < p_before)
+    order by k.key_id desc limit least(p_limit, 500)
+$$;
+
+-- The three ways to change a key of the caller's tenant.
+create or replace function public.make_api_key(
+    p_name text, p_key_hash text, p_role text, p_scopes jsonb, p_expires_at timestamptz)
+returns table (key_id uuid)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+    v_key_id uuid;
+begin
+    if p_expires_at <= kernel.now() then
+        perform kernel.refuse('PT422', format('expires_at %s is over already.', p_expires_at), 'expires_at',
+                              'Choose a time to come, or leave it out.');
+    end if;
+    select c.key_id into v_key_id
+    from public.create_api_key(v_tenant, p_name, p_key_hash, p_role, p_scopes, p_expires_at) c;
+    perform kernel.record_event(v_tenant, null, null, 'API_KEY_CHANGED', kernel.actor(), 'created ' || p_name,
+        jsonb_build_object('key_id', v_key_id, 'role', p_role, 'scopes', p_scopes), kernel.now());
+    return query select v_key_id;
+end $$;
+
+create or replace function kernel.lock_api_key(p_tenant_id text, p_key_id uuid) returns public.api_key
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_key public.api_key;
+begin
+    select k.* into v_key from public.api_key k where k.tenant_id = p_tenant_id and k.key_id = p_key_id for update;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no API key %s.', p_key_id), 'api_key_unknown',
+                              'GET /api-keys lists them.');
+    elsif v_key.revoked_at is not null then
+        perform kernel.refuse('PT409', format('API key %s was revoked.', p_key_id), 'api_key_revoked',
+                              'Create a new one.');
+    end if;
+    return v_key;
+end $$;
+
+create or replace function public.rotate_api_key(p_key_id uuid, p_key_hash text, p_grace_seconds int)
+returns table (key_id uuid)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_key public.api_key := kernel.lock_api_key(v_tenant, p_key_id);
+begin
+    update public.api_key k set key_hash = p_key_hash, old_key_hash = v_key.key_hash,
+        old_key_until = v_now + p_grace_seconds * interval '1 second'
+    where k.tenant_id = v_tenant and k.key_id = p_key_id;
+    perform kernel.record_event(v_tenant, null, null, 'API_KEY_CHANGED', kernel.actor(), 'rotated ' || v_key.name,
+        jsonb_build_object('key_id', p_key_id, 'grace_seconds', p_grace_seconds), v_now);
+    return query select p_key_id;
+end $$;
+
+create or replace function public.revoke_api_key(p_key_id uuid) returns table (key_id uuid)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_key public.api_key := kernel.lock_api_key(v_tenant, p_key_id);
+begin
+    update public.api_key k set revoked_at = v_now where k.tenant_id = v_tenant and k.key_id = p_key_id;
+    perform kernel.record_event(v_tenant, null, null, 'API_KEY_CHANGED', kernel.actor(), 'revoked ' || v_key.name,
+        jsonb_build_object('key_id', p_key_id), v_now);
+    return query select p_key_id;
+end $$;
 
 -- Adds a version; where BPMN and spec are the newest version's, it gives that version again. The spec differs for the
 -- same BPMN where the file pins the versions of what it calls, or this program reads it in another way than before.
@@ -1420,6 +1543,267 @@ begin
     return query select v_id, false;
 end $$;
 
+-- Who works: the person of a user token, or the program behind an API key.
+create or replace function kernel.worker() returns text
+language sql stable set search_path = '' as $$
+    select coalesce(kernel.claims() ->> 'person', kernel.actor())
+$$;
+
+-- Whether the caller may act on tasks of others. Claims without scopes are those of a program of the fleet itself.
+create or replace function kernel.supervises() returns boolean
+language sql stable set search_path = '' as $$
+    select coalesce(kernel.claims() -> 'scopes' ? 'operate', true)
+$$;
+
+-- Whether a task is for the caller: the assignee's alone, or where there is none the candidates', or everybody's.
+create or replace function kernel.is_for_caller(p_assignee text, p_candidate_groups jsonb) returns boolean
+language sql stable set search_path = '' as $$
+    select case when p_assignee is not null then lower(p_assignee) = lower(kernel.worker())
+                else p_candidate_groups = '[]' or p_candidate_groups ? kernel.worker() or p_candidate_groups ?| array(
+                    select jsonb_array_elements_text(coalesce(kernel.claims() -> 'groups', '[]'))) end
+$$;
+
+create or replace function kernel.require_task_of_caller(p_task public.todolist) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+    if not (kernel.is_for_caller(p_task.assignee, p_task.candidate_groups) or kernel.supervises()) then
+        perform kernel.refuse('PT403', format('Task %s is for %s.', p_task.task_id,
+            coalesce(p_task.assignee, 'the groups ' || (select string_agg(g, ', ' order by g) from
+                jsonb_array_elements_text(p_task.candidate_groups) g))), 'task_foreign',
+            'Ask them, or somebody with the role operator to reassign it.');
+    end if;
+end $$;
+
+-- An open task of a person, locked; refused where there is none, or it is in another status.
+create or replace function kernel.lock_todo(p_tenant_id text, p_task_id uuid) returns public.todolist
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_task public.todolist;
+begin
+    select t.* into v_task from public.todolist t where t.tenant_id = p_tenant_id and t.task_id = p_task_id
+    for no key update;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no task %s.', p_task_id), 'task_unknown',
+                              'GET /tasks lists them.');
+    elsif v_task.status <> 'TODO' then
+        perform kernel.refuse('PT409', format('Task %s is %s: it waits for nobody.', p_task_id, v_task.status),
+                              'task_closed', 'Read the task again.');
+    end if;
+    return v_task;
+end $$;
+
+-- Gives a task to p_assignee (null: to its groups), writes who did it, and tells whom it reaches.
+create or replace function kernel.give_task(
+    p_task public.todolist, p_assignee text, p_delegated_by text, p_message text) returns setof public.todolist
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_task public.todolist;
+    v_now timestamptz := kernel.now();
+begin
+    update public.todolist t set assignee = p_assignee, delegated_by = p_delegated_by
+    where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id
+    returning t.* into v_task;
+    perform kernel.record_event(v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_ASSIGNED', kernel.actor(),
+        p_message, jsonb_build_object('from', p_task.assignee, 'to', p_assignee), v_now);
+    if lower(p_assignee) is distinct from lower(kernel.worker()) then
+        perform kernel.notify_people(v_task, v_now);
+    end if;
+    return next v_task;
+end $$;
+
+-- A candidate takes a task. p_person: for whom, where the caller speaks for others; else null.
+create or replace function public.claim_task(p_task_id uuid, p_person text default null) returns setof public.todolist
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_task public.todolist := kernel.lock_todo(kernel.require_tenant(), p_task_id);
+    v_person text := coalesce(p_person, kernel.worker());
+begin
+    if lower(v_task.assignee) = lower(v_person) then
+        return next v_task;
+        return;
+    elsif v_task.assignee is not null then
+        perform kernel.refuse('PT409', format('Task %s is with %s.', p_task_id, v_task.assignee), 'task_claimed',
+                              'Take another one, or ask for it.');
+    end if;
+    perform kernel.require_task_of_caller(v_task);
+    return query select * from kernel.give_task(v_task, v_person, null, 'claimed');
+end $$;
+
+-- The assignee gives a task back: to whom it was delegated by, or else to its groups.
+create or replace function public.release_task(p_task_id uuid) returns setof public.todolist
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_task public.todolist := kernel.lock_todo(kernel.require_tenant(), p_task_id);
+begin
+    perform kernel.require_task_of_caller(v_task);
+    if v_task.assignee is null then
+        return next v_task;
+        return;
+    elsif v_task.delegated_by is null and v_task.candidate_groups = '[]' then
+        perform kernel.refuse('PT409', format('Task %s has no group that it could return to.', p_task_id),
+                              'task_without_group', 'Delegate or reassign it.');
+    end if;
+    return query select * from kernel.give_task(v_task, v_task.delegated_by, null, 'released');
+end $$;
+
+-- The assignee, or a candidate where there is none, lets somebody else do it; a release gives it back to them.
+create or replace function public.delegate_task(p_task_id uuid, p_person text) returns setof public.todolist
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_task public.todolist := kernel.lock_todo(kernel.require_tenant(), p_task_id);
+begin
+    perform kernel.require_task_of_caller(v_task);
+    return query select * from kernel.give_task(v_task, p_person, v_task.assignee, 'delegated');
+end $$;
+
+-- An operator gives a task to a person, or with p_person null back to its groups. p_groups null: they stay.
+create or replace function public.reassign_task(p_task_id uuid, p_person text, p_groups jsonb default null)
+returns setof public.todolist
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+    v_task public.todolist := kernel.lock_todo(v_tenant, p_task_id);
+begin
+    if p_person is null and coalesce(p_groups, v_task.candidate_groups) = '[]' then
+        perform kernel.refuse('PT422', 'A task needs a person or a group.', 'task_for_nobody',
+                              'Name a person or groups.');
+    end if;
+    if p_groups is not null then
+        update public.todolist t set candidate_groups = p_groups
+        where t.tenant_id = v_tenant and t.task_id = p_task_id;
+    end if;
+    return query select * from kernel.give_task(v_task, p_person, null, 'reassigned');
+end $$;
+
+-- p_change: {priority?: 1 to 5, due_at?: a time or null}. A task that waits in the queue gets a new place in it.
+create or replace function public.change_task(p_task_id uuid, p_change jsonb) returns setof public.todolist
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_task public.todolist;
+    v_priority int;
+    v_rank bigint;
+begin
+    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id
+    for no key update;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no task %s.', p_task_id), 'task_unknown',
+                              'GET /tasks lists them.');
+    elsif v_task.status in ('DONE', 'CANCELLED') then
+        perform kernel.refuse('PT409', format('Task %s is %s.', p_task_id, v_task.status), 'task_closed',
+                              'Read the task again.');
+    end if;
+    v_priority := coalesce((p_change ->> 'priority')::int, v_task.priority);
+    v_rank := v_task.fair_rank;
+    if v_priority <> v_task.priority and v_task.status = 'PENDING' and v_task.available_at is null then
+        v_rank := kernel.fair_rank(v_tenant, v_task.agent_orch, v_priority, v_now);
+        perform kernel.wake(true);
+    end if;
+    perform kernel.record_event(v_tenant, v_task.proc_inst_id, p_task_id, 'TASK_CHANGED', kernel.actor(), v_task.name,
+        jsonb_build_object('from', jsonb_build_object('priority', v_task.priority, 'due_at', v_task.due_at),
+                           'to', p_change), v_now);
+    return query
+    update public.todolist t set priority = v_priority, fair_rank = v_rank,
+        due_at = case when p_change ? 'due_at' then (p_change ->> 'due_at')::timestamptz else t.due_at end
+    where t.tenant_id = v_tenant and t.task_id = p_task_id
+    returning t.*;
+end $$;
+
+-- Takes a failed task up again, as it is: with all its attempts, and what a person had entered as their draft.
+create or replace function kernel.take_up(p_task public.todolist, p_now timestamptz) returns setof public.todolist
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_task public.todolist;
+    v_for_person boolean := p_task.agent_orch is null or p_task.submitted_by is not null;
+    v_limited boolean := not v_for_person and (select t.max_running is not null from public.tenants t
+                                               where t.tenant_id = p_task.tenant_id);
+begin
+    if not v_for_person and not exists (select from public.agent_orch o where o.id = p_task.agent_orch) then
+        perform kernel.refuse('PT409', format('Orchestrator "%s" is still not registered.', p_task.agent_orch),
+                              'orchestrator_unknown', 'Start a pod that serves it.');
+    end if;
+    update public.todolist t set status = case when v_for_person then 'TODO' else 'PENDING' end::public.task_status,
+        draft = case when v_for_person then coalesce(t.output, t.draft) end, output = null, submitted_by = null,
+        attempt = 0, error = null, log_tail = null, finished_at = null,
+        limited = v_limited, available_at = case when v_limited then 'infinity'::timestamptz end,
+        fair_rank = case when v_for_person then 0
+                         else kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now) end
+    where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id
+    returning t.* into v_task;
+    perform kernel.record_event(v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'INCIDENT_RETRIED',
+        kernel.actor(), v_task.name, jsonb_build_object('error', p_task.error, 'attempt', p_task.attempt), p_now);
+    if v_for_person then
+        perform kernel.notify_people(v_task, p_now);
+    elsif v_limited then
+        perform kernel.admit(v_task.tenant_id, p_now);
+        select t.* into v_task from public.todolist t
+        where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id;
+    else
+        perform kernel.wake(true);
+    end if;
+    return next v_task;
+end $$;
+
+-- The instance is in ERROR as long as one of its tasks is FAILED.
+create or replace function kernel.clear_error(p_tenant_id text, p_proc_inst_id uuid) returns void
+language sql volatile set search_path = '' as $$
+    update public.bpm_proc_inst i set status = 'RUNNING', error = null
+    where i.tenant_id = p_tenant_id and i.id = p_proc_inst_id and i.status = 'ERROR'
+      and not exists (select from public.todolist t where t.tenant_id = p_tenant_id
+                      and t.proc_inst_id = p_proc_inst_id and t.status = 'FAILED')
+$$;
+
+create or replace function public.retry_task(p_task_id uuid) returns setof public.todolist
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+    v_task public.todolist;
+begin
+    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no task %s.', p_task_id), 'task_unknown',
+                              'GET /incidents lists what failed.');
+    end if;
+    perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_task.proc_inst_id for no key update;
+    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id
+    for no key update;
+    if v_task.status <> 'FAILED' then
+        perform kernel.refuse('PT409', format('Task %s is %s: only a FAILED task can be retried.', p_task_id,
+                                              v_task.status), 'task_not_failed', 'Read the task again.');
+    end if;
+    return query select * from kernel.take_up(v_task, kernel.now());
+    perform kernel.clear_error(v_tenant, v_task.proc_inst_id);
+end $$;
+
+-- All failed tasks of an instance at once.
+create or replace function public.retry_instance(p_proc_inst_id uuid) returns setof public.todolist
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+    v_task public.todolist;
+    v_found boolean := false;
+begin
+    perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = p_proc_inst_id for no key update;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no process instance %s.', p_proc_inst_id), 'instance_unknown',
+                              'GET /instances lists them.');
+    end if;
+    for v_task in
+        select t.* from public.todolist t
+        where t.tenant_id = v_tenant and t.proc_inst_id = p_proc_inst_id and t.status = 'FAILED'
+        order by t.task_id for no key update
+    loop
+        v_found := true;
+        return query select * from kernel.take_up(v_task, kernel.now());
+    end loop;
+    if not v_found then
+        perform kernel.refuse('PT409', format('Process instance %s has no incident.', p_proc_inst_id), 'no_incident',
+                              'Read the instance again.');
+    end if;
+    perform kernel.clear_error(v_tenant, p_proc_inst_id);
+end $$;
+
 -- A person submits a task. Either p_step moves the instance on, or p_incident {revision, reason} says why it cannot go on
 -- from that revision.
 create or replace function public.submit_task(
@@ -1438,6 +1822,7 @@ begin
     if not found then
         perform kernel.refuse('PT404', format('There is no task %s.', p_task_id), 'task_unknown');
     end if;
+    perform kernel.require_task_of_caller(v_task);
     select * into v_earlier from kernel.recall(v_tenant, p_idempotency_key, p_fingerprint, v_task.proc_inst_id, p_task_id);
     if found then
         return query select v_earlier.task_id, v_earlier.proc_inst_id, true;
@@ -1452,6 +1837,7 @@ begin
         perform kernel.refuse('PT409', format('Task %s is %s: only a task in TODO can be submitted.', p_task_id,
                                               v_task.status), 'task_closed', 'Read the task again.');
     end if;
+    perform kernel.require_task_of_caller(v_task);
     perform kernel.record_event(v_tenant, v_task.proc_inst_id, p_task_id, 'TASK_SUBMITTED', kernel.actor(), v_task.name,
                                 null, v_now);
     if p_incident is not null then
@@ -2147,14 +2533,31 @@ $$;
 
 
 -- == 11. Reading =====================================================================================================
--- With the rights of the caller: row-level security shows each tenant its own. Pages are keyed by id, newest first.
+-- With the rights of the caller: row-level security shows each tenant its own. Pages are keyed by id: p_before goes
+-- from new to old, p_after from old to new or by name. A filter that is null filters nothing. Where there are many
+-- filters the query is made of those that are given, so that each gets the plan it deserves.
 
-create or replace function public.find_definitions(p_id text default null)
+-- The newest version of each definition, by id; with p_id all versions of one, newest first.
+drop function if exists public.find_definitions(text);
+create or replace function public.find_definitions(
+    p_id text default null, p_before int default null, p_after text default null, p_text text default null,
+    p_limit int default null)
 returns table (id text, version int, name text, deployed_by text, created_at timestamptz)
-language sql stable set search_path = '' as $$
-    select d.id, d.version, d.name, d.deployed_by, d.created_at from public.process_def d
-    where p_id is null or d.id = p_id order by d.id, d.version desc
-$$;
+language plpgsql stable set search_path = '' as $$
+#variable_conflict use_column
+begin
+    if p_id is not null then
+        return query
+        select d.id, d.version, d.name, d.deployed_by, d.created_at from public.process_def d
+        where d.id = p_id and (p_before is null or d.version < p_before) order by d.version desc limit p_limit;
+        return;
+    end if;
+    return query
+    select distinct on (d.id) d.id, d.version, d.name, d.deployed_by, d.created_at from public.process_def d
+    where (p_after is null or d.id > p_after)
+      and (p_text is null or strpos(lower(d.id || ' ' || d.name), lower(p_text)) > 0)
+    order by d.id, d.version desc limit p_limit;
+end $$;
 
 -- p_version null: the newest.
 create or replace function public.get_definition(p_id text, p_version int default null) returns setof public.process_def
@@ -2182,56 +2585,139 @@ language sql stable set search_path = '' as $$
     select i.* from public.bpm_proc_inst i where i.id = p_proc_inst_id
 $$;
 
+-- p_variables: array of {path: [keys], value}; an instance must have each value at its path. No index knows the
+-- variables (it would have to be written at every step), so the search looks at the newest 5000 of those that fit the
+-- other filters. is_match false: the search ended there without a match, and goes on with this id as p_before.
+drop function if exists public.find_instances(public.process_status, text, uuid, int);
 create or replace function public.find_instances(
     p_status public.process_status default null, p_process_definition_id text default null, p_before uuid default null,
-    p_limit int default 50)
+    p_limit int default 50, p_version int default null, p_initiator text default null,
+    p_started_from timestamptz default null, p_started_before timestamptz default null, p_variables jsonb default null)
 returns table (id uuid, process_definition_id text, process_definition_version int, initiator text,
-               status public.process_status, error text, start_time timestamptz, end_time timestamptz)
-language sql stable set search_path = '' as $$
-    select i.id, i.process_definition_id, i.process_definition_version, i.initiator, i.status, i.error, i.start_time,
-           i.end_time
-    from public.bpm_proc_inst i
-    where (p_status is null or i.status = p_status)
-      and (p_process_definition_id is null or i.process_definition_id = p_process_definition_id)
-      and (p_before is null or i.id < p_before)
-    order by i.id desc limit least(p_limit, 500)
-$$;
+               status public.process_status, error text, start_time timestamptz, end_time timestamptz,
+               is_match boolean)
+language plpgsql stable set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_where text := concat_ws(' and ', 'true',
+        case when p_status is not null then 'i.status = $1' end,
+        case when p_process_definition_id is not null then 'i.process_definition_id = $2' end,
+        case when p_before is not null then 'i.id < $3' end,
+        case when p_version is not null then 'i.process_definition_version = $5' end,
+        case when p_initiator is not null then 'lower(i.initiator) = lower($6)' end,
+        case when p_started_from is not null then 'i.start_time >= $7' end,
+        case when p_started_before is not null then 'i.start_time < $8' end);
+    v_columns text := 'i.id, i.process_definition_id, i.process_definition_version, i.initiator, i.status, i.error, '
+        'i.start_time, i.end_time';
+    v_query text := 'select ' || v_columns || ', true from public.bpm_proc_inst i where ' || v_where
+        || ' order by i.id desc limit least($4, 500)';
+begin
+    if p_variables is not null then
+        v_query := 'with looked_at as materialized (select ' || v_columns || $q$,
+                not exists (select from jsonb_array_elements($9) v where i.variables #> array(
+                    select jsonb_array_elements_text(v -> 'path')) is distinct from v -> 'value') as fits
+            from public.bpm_proc_inst i where $q$ || v_where || ' order by i.id desc limit 5000), '
+            'matches as (select * from looked_at where fits order by id desc limit least($4, 500)), '
+            'last_one as (select l.* from looked_at l where (select count(*) from looked_at) = 5000 '
+            'and (select count(*) from matches) < least($4, 500) order by l.id limit 1) '
+            'select * from matches union all select * from last_one where not fits order by id desc';
+    end if;
+    return query execute v_query using p_status, p_process_definition_id, p_before, p_limit, p_version, p_initiator,
+        p_started_from, p_started_before, p_variables;
+end $$;
 
 create or replace function public.get_task(p_task_id uuid) returns setof public.todolist
 language sql stable set search_path = '' as $$
     select t.* from public.todolist t where t.task_id = p_task_id
 $$;
 
+-- p_person: the assignee, or a candidate by name.
+drop function if exists public.find_tasks(uuid, public.task_status, text, uuid, int);
 create or replace function public.find_tasks(
     p_proc_inst_id uuid default null, p_status public.task_status default null, p_person text default null,
-    p_before uuid default null, p_limit int default 50)
+    p_before uuid default null, p_limit int default 50, p_group text default null,
+    p_process_definition_id text default null, p_activity_id text default null, p_queue text default null,
+    p_priority int default null, p_due_before timestamptz default null)
 returns setof public.todolist
-language sql stable set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
+begin
+    return query execute 'select t.* from public.todolist t where ' || concat_ws(' and ', 'true',
+        case when p_proc_inst_id is not null then 't.proc_inst_id = $1' end,
+        case when p_status is not null then 't.status = $2' end,
+        case when p_person is not null then '(lower(t.assignee) = lower($3) or t.candidate_groups ? $3)' end,
+        case when p_before is not null then 't.task_id < $4' end,
+        case when p_group is not null then 't.candidate_groups ? $6' end,
+        case when p_process_definition_id is not null then 't.process_definition_id = $7' end,
+        case when p_activity_id is not null then 't.activity_id = $8' end,
+        case when p_queue is not null then 't.agent_orch = $9' end,
+        case when p_priority is not null then 't.priority = $10' end,
+        case when p_due_before is not null then 't.due_at < $11' end)
+        || ' order by t.task_id desc limit least($5, 500)'
+    using p_proc_inst_id, p_status, p_person, p_before, p_limit, p_group, p_process_definition_id, p_activity_id,
+        p_queue, p_priority, p_due_before;
+end $$;
+
+-- What waits for the caller, or for p_person in p_groups: theirs first and what they may claim after it, each by
+-- priority, due time and age. p_after: the last task of the page before.
+create or replace function public.find_inbox(
+    p_person text default null, p_groups jsonb default null, p_claimed boolean default null, p_after uuid default null,
+    p_limit int default 50)
+returns setof public.todolist
+language plpgsql stable security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+    v_person text := coalesce(p_person, kernel.worker());
+    v_groups text[] := array(select jsonb_array_elements_text(coalesce(
+        p_groups, case when p_person is null then kernel.claims() -> 'groups' end, '[]')));
+    v_last public.todolist;
+begin
+    select t.* into v_last from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_after;
+    return query
     select t.* from public.todolist t
-    where (p_proc_inst_id is null or t.proc_inst_id = p_proc_inst_id) and (p_status is null or t.status = p_status)
-      and (p_person is null or t.assignee = p_person or t.candidate_groups ? p_person)
-      and (p_before is null or t.task_id < p_before)
-    order by t.task_id desc limit least(p_limit, 500)
-$$;
+    where t.tenant_id = v_tenant and t.status = 'TODO'
+      and case when t.assignee is not null then lower(t.assignee) = lower(v_person) and p_claimed is not false
+               else p_claimed is not true and (t.candidate_groups = '[]' or t.candidate_groups ? v_person
+                                               or t.candidate_groups ?| v_groups) end
+      and (v_last.task_id is null or (t.assignee is null, -t.priority, coalesce(t.due_at, 'infinity'), t.task_id)
+           > (v_last.assignee is null, -v_last.priority, coalesce(v_last.due_at, 'infinity'), v_last.task_id))
+    order by t.assignee is null, -t.priority, coalesce(t.due_at, 'infinity'), t.task_id
+    limit least(p_limit, 500);
+end $$;
 
 -- In order of writing, from after p_after on.
+drop function if exists public.find_events(uuid, bigint, int);
 create or replace function public.find_events(
-    p_proc_inst_id uuid default null, p_after bigint default 0, p_limit int default 200)
+    p_proc_inst_id uuid default null, p_after bigint default 0, p_limit int default 200, p_task_id uuid default null,
+    p_event_type public.event_type default null, p_actor text default null, p_upto bigint default null)
 returns setof public.events
-language sql stable set search_path = '' as $$
-    select e.* from public.events e
-    where (p_proc_inst_id is null or e.proc_inst_id = p_proc_inst_id) and e.event_id > p_after
-    order by e.event_id limit least(p_limit, 1000)
-$$;
+language plpgsql stable set search_path = '' as $$
+begin
+    return query execute 'select e.* from public.events e where ' || concat_ws(' and ', 'e.event_id > $2',
+        case when p_proc_inst_id is not null then 'e.proc_inst_id = $1' end,
+        case when p_task_id is not null then 'e.task_id = $4' end,
+        case when p_event_type is not null then 'e.event_type = $5' end,
+        case when p_actor is not null then 'e.actor = $6' end,
+        case when p_upto is not null then 'e.event_id <= $7' end)
+        || ' order by e.event_id limit least($3, 1000)'
+    using p_proc_inst_id, p_after, p_limit, p_task_id, p_event_type, p_actor, p_upto;
+end $$;
 
-create or replace function public.find_calls(p_proc_inst_id uuid default null, p_task_id uuid default null,
-                                             p_limit int default 200)
+drop function if exists public.find_calls(uuid, uuid, int);
+create or replace function public.find_calls(
+    p_proc_inst_id uuid default null, p_task_id uuid default null, p_limit int default 200, p_after bigint default 0,
+    p_kind public.call_kind default null, p_name text default null, p_outcome text default null)
 returns setof public.journal
-language sql stable set search_path = '' as $$
-    select j.* from public.journal j
-    where (p_proc_inst_id is null or j.proc_inst_id = p_proc_inst_id) and (p_task_id is null or j.task_id = p_task_id)
-    order by j.call_id limit least(p_limit, 1000)
-$$;
+language plpgsql stable set search_path = '' as $$
+begin
+    return query execute 'select j.* from public.journal j where ' || concat_ws(' and ', 'j.call_id > $4',
+        case when p_proc_inst_id is not null then 'j.proc_inst_id = $1' end,
+        case when p_task_id is not null then 'j.task_id = $2' end,
+        case when p_kind is not null then 'j.kind = $5' end,
+        case when p_name is not null then 'j.name = $6' end,
+        case when p_outcome is not null then 'j.outcome = $7' end)
+        || ' order by j.call_id limit least($3, 1000)'
+    using p_proc_inst_id, p_task_id, p_limit, p_after, p_kind, p_name, p_outcome;
+end $$;
 
 -- What an instance's model and tool calls came to. cost_usd is null when the price of any model is not known.
 create or replace function public.instance_cost(p_proc_inst_id uuid)
@@ -2267,14 +2753,19 @@ language sql stable set search_path = '' as $$
     select d.* from public.documents d where d.doc_id = p_doc_id
 $$;
 
-create or replace function public.find_agents() returns setof public.agent_profile
+drop function if exists public.find_agents();
+create or replace function public.find_agents(p_after text default null, p_limit int default null)
+returns setof public.agent_profile
 language sql stable set search_path = '' as $$
-    select a.* from public.agent_profile a order by a.agent_id
+    select a.* from public.agent_profile a where p_after is null or a.agent_id > p_after order by a.agent_id
+    limit p_limit
 $$;
 
-create or replace function public.find_orchestrators() returns setof public.agent_orch
+drop function if exists public.find_orchestrators();
+create or replace function public.find_orchestrators(p_after text default null, p_limit int default null)
+returns setof public.agent_orch
 language sql stable set search_path = '' as $$
-    select o.* from public.agent_orch o order by o.id
+    select o.* from public.agent_orch o where p_after is null or o.id > p_after order by o.id limit p_limit
 $$;
 
 -- The columns that the functions of this schema give, with the names of their types: JSON does not tell a time from a
@@ -2310,9 +2801,16 @@ language sql stable security definer set search_path = '' set enable_seqscan = o
     order by o.id
 $$;
 
-create or replace function public.find_pods() returns setof public.pod
+-- Pods that lived within the last day.
+drop function if exists public.find_pods();
+create or replace function public.find_pods(
+    p_status public.pod_status default null, p_after uuid default null, p_limit int default null)
+returns setof public.pod
 language sql stable security definer set search_path = '' as $$
-    select p.* from public.pod p where p.heartbeat_at > kernel.now() - interval '1 day' order by p.started_at
+    select p.* from public.pod p
+    where p.heartbeat_at > kernel.now() - interval '1 day' and (p_status is null or p.status = p_status)
+      and (p_after is null or p.pod_id > p_after)
+    order by p.pod_id limit p_limit
 $$;
 
 create or replace view public.incidents with (security_invoker = true) as
@@ -2386,7 +2884,13 @@ begin
             ('next_task', 'fleet_pod, service_role'), ('renew_lease', 'fleet_pod, service_role'),
             ('record_call', 'fleet_pod, service_role'), ('report_progress', 'fleet_pod, service_role'),
             ('save_task_document', 'fleet_pod, service_role'),
-            ('authenticate_api_key', 'fleet_api, service_role'), ('deploy_definition', 'fleet_api, service_role'),
+            ('authenticate_api_key', 'fleet_api, service_role'), ('note_api_key_use', 'fleet_api, service_role'),
+            ('find_api_keys', 'fleet_api, service_role'), ('make_api_key', 'fleet_api, service_role'),
+            ('rotate_api_key', 'fleet_api, service_role'), ('revoke_api_key', 'fleet_api, service_role'),
+            ('claim_task', 'fleet_api, service_role'), ('release_task', 'fleet_api, service_role'),
+            ('delegate_task', 'fleet_api, service_role'), ('reassign_task', 'fleet_api, service_role'),
+            ('change_task', 'fleet_api, service_role'), ('retry_task', 'fleet_api, service_role'),
+            ('retry_instance', 'fleet_api, service_role'), ('deploy_definition', 'fleet_api, service_role'),
             ('start_instance', 'fleet_api, service_role'), ('submit_task', 'fleet_api, service_role'),
             ('cancel_instance', 'fleet_api, service_role'), ('enqueue_tasks', 'fleet_api, service_role'),
             ('save_agent', 'fleet_api, service_role'), ('save_documents', 'fleet_api, service_role'),
@@ -2400,7 +2904,7 @@ begin
             ('get_instance', 'authenticated, fleet_api, fleet_pod'), ('find_instances', 'authenticated, fleet_api'),
             ('get_task', 'authenticated, fleet_api'), ('find_tasks', 'authenticated, fleet_api'),
             ('find_events', 'authenticated, fleet_api'), ('find_calls', 'authenticated, fleet_api'),
-            ('instance_cost', 'authenticated, fleet_api'), ('find_documents', 'authenticated, fleet_api'),
+            ('find_inbox', 'fleet_api, service_role'), ('instance_cost', 'authenticated, fleet_api'), ('find_documents', 'authenticated, fleet_api'),
             ('get_document', 'authenticated, fleet_api, fleet_pod'), ('find_agents', 'authenticated, fleet_api'),
             ('find_orchestrators', 'authenticated, fleet_api'),
             ('describe_functions', 'fleet_api, fleet_pod, fleet_deliver'),

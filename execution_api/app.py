@@ -21,7 +21,19 @@ from execution_api.intake import Intake
 from execution_api.logs import Observation
 from execution_api.metrics import HttpMetrics
 from execution_api.problems import ProblemAnswers, answer_with_problem
-from execution_api.routes import agents, completion, definitions, documents, events, instances, operations, tasks
+from execution_api.routes import (
+    agents,
+    api_keys,
+    completion,
+    definitions,
+    documents,
+    events,
+    inbox,
+    incidents,
+    instances,
+    operations,
+    tasks,
+)
 from execution_api.services import Services
 from execution_api.settings import ApiSettings
 from execution_api.token_check import TokenCheck
@@ -29,7 +41,19 @@ from kernel.connect import open_pool
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
 
-_ROOMS = (completion, definitions, instances, tasks, events, documents, agents, operations)
+_ROOMS = (
+    completion,
+    definitions,
+    instances,
+    incidents,
+    tasks,
+    inbox,
+    events,
+    documents,
+    agents,
+    api_keys,
+    operations,
+)
 _ROUTES = [route for room in _ROOMS for route in room.router.routes]
 
 

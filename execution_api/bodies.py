@@ -1,27 +1,33 @@
 """What goes into the API and comes out, where it is not a row that the kernel returns as it is."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from kernel.models import Call, Cost, DefinitionSummary, Event, InstanceSummary, Task
+from execution_api.access import Role, Scope
+from kernel.models import ApiKeySummary, Call, Cost, DefinitionSummary, Event, InstanceSummary, Task
 
 _T = TypeVar("_T")
 
 LARGEST_VERSION = 2**31 - 1
 LARGEST_EVENT_ID = 2**63 - 1
+DEFAULT_GRACE_SECONDS = 3600
 
 DefinitionId = Annotated[str, Field(min_length=1, max_length=255, description="id of the BPMN process element")]
 Version = Annotated[int, Field(ge=1, le=LARGEST_VERSION, description="a deployed version; none: the newest")]
 Variables = Annotated[dict[str, Any], Field(description="process variables: any JSON")]
 Person = Annotated[str, Field(min_length=1, max_length=320, description="a person's e-mail address")]
+GroupName = Annotated[str, Field(min_length=1, max_length=200)]
 AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Money = Annotated[Decimal, PlainSerializer(lambda amount: format(amount, "f"), return_type=str)]
 """US dollars as text with all their digits: 0.00000125, never 1.25E-6."""
 TaskFilter = Literal["ALL", "TODO", "PENDING", "IN_PROGRESS", "WAITING", "DONE", "FAILED", "CANCELLED"]
 _Text = Annotated[str, Field(max_length=20_000)]
+# what a due time or an expiry can sensibly be; beyond it times are no longer the same in all programs
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2999, 12, 31, tzinfo=UTC)
 
 
 class Request(BaseModel):
@@ -55,6 +61,73 @@ class CancelRequest(Request):
     reason: str = Field(min_length=1, max_length=2000, description="why; written to the instance's events")
 
 
+class BulkCancelRequest(Request):
+    """Cancels all process instances that fit. At least one of the filters must be given."""
+
+    reason: str = Field(min_length=1, max_length=2000, description="why; written to each instance's events")
+    dry_run: bool = Field(True, description="true: only say which ones it would be")
+    most: int = Field(100, ge=1, le=500, description="most instances to cancel at once")
+    status: Literal["RUNNING", "ERROR"] | None = Field(None, description="none: both")
+    process_definition_id: DefinitionId | None = None
+    version: Version | None = None
+    initiator: Person | None = None
+    started_from: AwareDatetime | None = None
+    started_before: AwareDatetime | None = None
+
+
+class RollbackRequest(Request):
+    """Makes an old version the newest one."""
+
+    version: Version = Field(description="the version whose BPMN file is deployed again, as a new version")
+
+
+class ClaimRequest(Request):
+    """Takes a task."""
+
+    person: Person | None = Field(None, description="for whom; none: the caller. Others only with the scope `operate`")
+
+
+class DelegateRequest(Request):
+    """Lets somebody else do a task."""
+
+    person: Person
+
+
+class ReassignRequest(Request):
+    """Gives a task to a person, or back to its groups."""
+
+    person: Person | None = Field(None, description="none: whoever of the groups claims it")
+    groups: list[GroupName] | None = Field(None, max_length=100, description="its new groups; none: they stay")
+
+
+class TaskChange(Request):
+    """Changes what is given, and nothing else."""
+
+    priority: int = Field(3, ge=1, le=5, description="5 is the highest")
+    due_at: Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST)] | None = Field(
+        None, description="when it should be done; null: no time"
+    )
+
+
+class KeyRequest(Request):
+    """Makes an API key."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200, description="what it is for; written to events")]
+    role: Role
+    scopes: list[Scope] | None = Field(None, max_length=20, description="only these of the role's scopes; none: all")
+    expires_at: Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST)] | None = Field(
+        None, description="none: never"
+    )
+
+
+class RotateRequest(Request):
+    """Replaces an API key by another."""
+
+    grace_seconds: int = Field(
+        DEFAULT_GRACE_SECONDS, ge=0, le=2_592_000, description="how long the old key is valid still; at most 30 days"
+    )
+
+
 class AgentRequest(Request):
     """Who the model is told to be, which model it is and which tools it may use."""
 
@@ -71,10 +144,25 @@ class AgentRequest(Request):
 
 
 class Page(BaseModel, Generic[_T]):
-    """One page of a list, newest first."""
+    """One page of a list."""
 
     items: list[_T]
     next: str | None = Field(description="address of the next page; null on the last one")
+
+
+class NewKey(ApiKeySummary):
+    """An API key that was made a moment ago."""
+
+    key: str = Field(description="the key itself; it cannot be shown again")
+
+
+class BulkCancelled(BaseModel):
+    """What a bulk cancel did, or would do."""
+
+    dry_run: bool
+    instances: list[UUID] = Field(description="which ones, newest first")
+    cancelled: int = Field(description="0 in a dry run; less than there are instances where some ended meanwhile")
+    is_complete: bool = Field(description="false where more fit: ask again")
 
 
 class Items(BaseModel, Generic[_T]):
@@ -100,13 +188,7 @@ class EventPage(BaseModel):
 
     items: list[Event]
     after: int = Field(description="give this as `after` to read on, at once or later")
-
-
-class CallList(BaseModel):
-    """Model and tool calls in the order of writing."""
-
-    items: list[JournalCall]
-    is_complete: bool = Field(description="false where there are more than `limit`")
+    next: str | None = Field(description="address of the next page; null on the last one")
 
 
 class DefinitionDetail(BaseModel):
@@ -132,12 +214,19 @@ class InstanceLinks(BaseModel):
     events: str
     calls: str
     cancel: str
+    retry: str
 
     @classmethod
     def of(cls, instance_id: UUID) -> "InstanceLinks":
         """The links of one process instance."""
         here = f"/instances/{instance_id}"
-        return cls(instance=here, events=f"{here}/events", calls=f"{here}/calls", cancel=f"{here}/cancel")
+        return cls(
+            instance=here,
+            events=f"{here}/events",
+            calls=f"{here}/calls",
+            cancel=f"{here}/cancel",
+            retry=f"{here}/incidents/retry",
+        )
 
 
 class InstanceDetail(InstanceSummary):

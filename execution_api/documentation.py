@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from execution_api.access import describe_access
 from execution_api.examples import EXAMPLES
 from execution_api.problems import MEDIA_TYPE, Problem
 
@@ -19,10 +20,12 @@ TAGS = [
     {"name": "Complete", "description": "Start and submit in one address, as clients of Process GPT do."},
     {"name": "Process definitions", "description": "BPMN files and their versions."},
     {"name": "Instances", "description": "Running and ended process instances."},
+    {"name": "Incidents", "description": "What failed, and taking it up again."},
     {"name": "Tasks", "description": "The inbox of people."},
     {"name": "Events", "description": "What happens."},
     {"name": "Documents", "description": "What agents may look up."},
     {"name": "Agents", "description": "Who does the work."},
+    {"name": "API keys", "description": "What programs may do."},
     {"name": "Operations", "description": "Health and metrics; open to everybody who can reach them."},
 ]
 
@@ -43,9 +46,19 @@ def describe(app: FastAPI) -> None:
         for operations in document["paths"].values():
             for operation in operations.values():
                 _retype_problems(operation["responses"])
+                _simplify_body(operation.get("requestBody", {}))
+        describe_access(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _simplify_body(body: dict[str, Any]) -> None:
+    # A body that may be left out is described as one that may be null; `required` says it already.
+    for content in body.get("content", {}).values():
+        match content["schema"]:
+            case {"anyOf": [{"$ref": str() as reference}, {"type": "null"}]}:
+                content["schema"] = {"$ref": reference}
 
 
 def _retype_problems(responses: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ _LINKS: Json = {
     "events": f"/instances/{_INSTANCE_ID}/events",
     "calls": f"/instances/{_INSTANCE_ID}/calls",
     "cancel": f"/instances/{_INSTANCE_ID}/cancel",
+    "retry": f"/instances/{_INSTANCE_ID}/incidents/retry",
 }
 _VARIABLES: Json = {"order": "4711", "amount": 49.9, "initiator": "ann@example.org"}
 _VERSION: Json = {
@@ -83,6 +84,8 @@ _TASK: Json = {
     "created_at": _AT,
     "started_at": _AT,
     "finished_at": None,
+    "due_at": "2026-11-21T09:30:00Z",
+    "delegated_by": None,
 }
 _EVENT: Json = {
     "event_id": 1042,
@@ -154,12 +157,28 @@ _PASSAGE: Json = {
     "score": 0.0327,
 }
 
+_KEY: Json = {
+    "key_id": "0193a5b2-1d22-7e3f-8c8b-2d3e4f5a6b7c",
+    "name": "shop",
+    "role": "worker",
+    "scopes": ["start"],
+    "created_by": "user:ann@example.org",
+    "created_at": _AT,
+    "expires_at": "2027-11-20T00:00:00Z",
+    "last_used_at": None,
+    "old_key_until": None,
+    "revoked_at": None,
+}
+
 EXAMPLES: dict[str, Json] = {
     "Agent": _AGENT,
     "AgentRequest": _AGENT_REQUEST,
     "Body_upload_documents": {"files": ["(the content of refund-policy.md)"], "source": "refund-policy"},
-    "CallList": {"items": [_CALL], "is_complete": True},
+    "ApiKeySummary": _KEY,
+    "BulkCancelRequest": {"reason": "The campaign is over.", "process_definition_id": "refund", "status": "ERROR"},
+    "BulkCancelled": {"dry_run": True, "instances": [_INSTANCE_ID], "cancelled": 0, "is_complete": True},
     "CancelRequest": {"reason": "The customer withdrew the request."},
+    "ClaimRequest": {"person": "bob@example.org"},
     "Completion": {
         "process_instance_id": _INSTANCE_ID,
         "process_definition_id": "refund",
@@ -182,20 +201,26 @@ EXAMPLES: dict[str, Json] = {
     },
     "DefinitionDetail": {"id": "refund", "name": "Refund", "version": 2, "versions": [_VERSION]},
     "DefinitionSummary": _VERSION,
+    "DelegateRequest": {"person": "bob@example.org"},
     "Document": {**_DOCUMENT_HEAD, "content": "# Refund policy\n…", "sources": [], **_MADE},
-    "EventPage": {"items": [_EVENT], "after": 1042},
+    "EventPage": {"items": [_EVENT], "after": 1042, "next": None},
     "Health": {"status": "ok"},
     "InstanceDetail": {**_SUMMARY, "variables": _VARIABLES, "tasks": [_TASK], "cost": _COST, "links": _LINKS},
     "InstanceStarted": {"process_instance_id": _INSTANCE_ID, "links": _LINKS},
-    "Items_Agent_": {"items": [_AGENT]},
-    "Items_DefinitionSummary_": {"items": [_VERSION]},
-    "Items_Orchestrator_": {"items": [_ORCHESTRATOR]},
     "Items_Passage_": {"items": [_PASSAGE]},
-    "Items_Pod_": {"items": [_POD]},
     "DeletedDocument": {key: _SAVED_DOCUMENT[key] for key in ("doc_id", "title", "source")},
     "Items_SavedDocument_": {"items": [_SAVED_DOCUMENT]},
+    "Items_Task_": {"items": [_TASK]},
+    "KeyRequest": {"name": "shop", "role": "worker", "scopes": ["start"], "expires_at": "2027-11-20T00:00:00Z"},
+    "NewKey": {**_KEY, "key": "fleet_9sFq2m0vVw3nX8yZ1aB4cD5eF6gH7iJ8kL9mN0oP1qR"},
+    "Page_Agent_": {"items": [_AGENT], "next": None},
+    "Page_ApiKeySummary_": {"items": [_KEY], "next": None},
+    "Page_DefinitionSummary_": {"items": [_VERSION], "next": None},
     "Page_DocumentSummary_": {"items": [_DOCUMENT_SUMMARY], "next": None},
     "Page_InstanceSummary_": {"items": [_SUMMARY], "next": f"/instances?before={_INSTANCE_ID}&limit=1"},
+    "Page_JournalCall_": {"items": [_CALL], "next": None},
+    "Page_Orchestrator_": {"items": [_ORCHESTRATOR], "next": None},
+    "Page_Pod_": {"items": [_POD], "next": None},
     "Page_Task_": {"items": [_TASK], "next": None},
     "Problem": {
         "type": "urn:process-fleet:problem:task_closed",
@@ -205,6 +230,9 @@ EXAMPLES: dict[str, Json] = {
         "instance": f"/tasks/{_TASK_ID}/submit",
         "remedy": "Read the task again.",
     },
+    "ReassignRequest": {"person": None, "groups": ["support", "billing"]},
+    "RollbackRequest": {"version": 1},
+    "RotateRequest": {"grace_seconds": 86400},
     "StartRequest": {
         "process_definition_id": "refund",
         "variables": {"order": "4711", "amount": 49.9},
@@ -212,5 +240,6 @@ EXAMPLES: dict[str, Json] = {
     },
     "SubmitRequest": {"output": {"approved": True}},
     "Task": _TASK,
+    "TaskChange": {"priority": 5, "due_at": "2026-11-21T09:30:00Z"},
 }
 """By name of the schema in the OpenAPI document."""

@@ -6,12 +6,9 @@ of these are refused here, with the field that holds them, and so cannot fail fu
 
 import json
 import math
-from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
-from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from execution_api.problems import ApiProblem
@@ -51,21 +48,11 @@ class Intake:
         await self._app(scope, count, send)
 
 
-class CheckedRoute(APIRoute):
-    """A route whose JSON body is read by `parse_json`."""
+class CheckedRequest(Request):
+    """A request whose JSON body is read by `parse_json`."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """See FastAPI."""
-        handle = super().get_route_handler()
-
-        async def checked(request: Request) -> Response:
-            return await handle(_CheckedRequest(request.scope, request.receive))
-
-        return checked
-
-
-class _CheckedRequest(Request):
     async def json(self) -> Any:
+        """See Starlette."""
         return parse_json(await self.body())
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
+from execution_api.access import Role
 from kernel.settings import Settings
 
 _MIB = 1024 * 1024
@@ -25,5 +26,6 @@ class ApiSettings(Settings):
     )
     supabase_jwt_issuer: str | None = Field(None, description="required `iss` of user tokens; none: any")
     supabase_jwt_audience: str = Field("authenticated", min_length=1, description="required `aud` of user tokens")
-    max_body_bytes: int = Field(60 * _MIB, ge=1024, description="largest request body, in bytes")
+    max_body_bytes: int = Field(50 * _MIB, ge=1024, description="largest request body, in bytes")
+    fleet_default_role: Role = Field(Role.WORKER, description="role of a user whose token names none")
     database_pool_size: int = Field(8, ge=1, le=100, description="most database connections")

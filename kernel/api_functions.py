@@ -8,7 +8,6 @@ from uuid import UUID
 from kernel.base import KernelBase
 from kernel.models import (
     Agent,
-    ApiKey,
     DecisionSummary,
     DefinitionSummary,
     DeletedDocument,
@@ -20,11 +19,6 @@ from kernel.models import (
 
 class ApiFunctions(KernelBase):
     """Deploying, starting, submitting, cancelling."""
-
-    async def authenticate_api_key(self, key_hash: str) -> ApiKey | None:
-        """Whose key it is (`key_hash`: see kernel.migrate.hash_api_key); None for an unknown or revoked one."""
-        rows = await self._call("authenticate_api_key", key_hash=key_hash)
-        return ApiKey.model_validate(rows[0]) if rows else None
 
     async def deploy_definition(
         self, definition_id: str, name: str, bpmn: str, spec: Json, orchestrators: list[str]

@@ -3,18 +3,22 @@
 from kernel.api_functions import ApiFunctions
 from kernel.delivery_functions import DeliveryFunctions
 from kernel.notification_functions import NotificationFunctions
+from kernel.key_functions import KeyFunctions
+from kernel.people_functions import PeopleFunctions
 from kernel.pod_functions import PodFunctions
 from kernel.postgres import Row
 from kernel.read_functions import ReadFunctions
 
 
-class Kernel(PodFunctions, ApiFunctions, ReadFunctions, NotificationFunctions, DeliveryFunctions):
+class Kernel(
+    PodFunctions, ApiFunctions, PeopleFunctions, KeyFunctions, ReadFunctions, NotificationFunctions, DeliveryFunctions
+):
     """All functions over one transport. Which of them succeed is decided by the database role, not here."""
 
     def as_caller(self, claims: Row) -> "Kernel":
-        """The same kernel on behalf of verified `claims` (`tenant_id`, `actor`)."""
+        """The same kernel on behalf of verified `claims`: `tenant_id`, `actor`, `person`, `groups`, `scopes`."""
         return Kernel(self.transport, claims)
 
     def as_tenant(self, tenant_id: str, actor: str) -> "Kernel":
-        """The same kernel within one tenant; `actor` is written to events."""
+        """The same kernel within one tenant; `actor` is written to events, and no scope holds it off."""
         return self.as_caller({"tenant_id": tenant_id, "actor": actor})

@@ -1,8 +1,10 @@
 """Applies init.sql, and makes what only the database's owner may make: tenants and API keys."""
 
 import hashlib
+import json
 import secrets
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import LiteralString
 
@@ -53,22 +55,37 @@ def set_tenant_share(database_url: str, tenant_id: str, weight: float, max_runni
     _call(database_url, query, [tenant_id, weight, max_running])
 
 
-def create_api_key(database_url: str, tenant_id: str, name: str) -> str:
+def create_api_key(
+    database_url: str,
+    tenant_id: str,
+    name: str,
+    role: str = "admin",
+    scopes: list[str] | None = None,
+    expires_at: datetime | None = None,
+) -> str:
     """Make an API key of a tenant and return it; only its hash is stored, so it cannot be read again.
 
-    Raises NotFound where there is no such tenant.
+    `role` and `scopes`: see execution_api.access; None: all scopes of the role. Raises NotFound where there is no such
+    tenant.
     """
-    key = "fleet_" + secrets.token_urlsafe(32)
-    store_api_key(database_url, tenant_id, name, key)
+    key = new_api_key()
+    query = "select * from public.create_api_key(%s, %s, %s, %s, %s, %s)"
+    granted = None if scopes is None else json.dumps(scopes)
+    _call(database_url, query, [tenant_id, name, hash_api_key(key), role, granted, expires_at])
     return key
 
 
 def store_api_key(database_url: str, tenant_id: str, name: str, key: str) -> None:
-    """Let `key` open the API for a tenant; storing it again changes nothing but its name.
+    """Let `key` open the API for a tenant, with every right; storing it again changes nothing but its name.
 
     Raises NotFound (no such tenant), Conflict (the key opens another tenant).
     """
     _call(database_url, "select * from public.create_api_key(%s, %s, %s)", [tenant_id, name, hash_api_key(key)])
+
+
+def new_api_key() -> str:
+    """A key that nobody has: `fleet_` and 256 random bits."""
+    return "fleet_" + secrets.token_urlsafe(32)
 
 
 def hash_api_key(key: str) -> str:

@@ -11,6 +11,23 @@ from pydantic import BaseModel, ConfigDict
 Json = dict[str, Any]
 
 
+class CallKind(StrEnum):
+    """What a call of the journal was made to."""
+
+    CHAT = "chat"
+    RESPONSES = "responses"
+    EMBEDDINGS = "embeddings"
+    TOOL = "tool"
+
+
+class PodStatus(StrEnum):
+    """Status of a pod."""
+
+    READY = "READY"
+    DRAINING = "DRAINING"
+    STOPPED = "STOPPED"
+
+
 class ProcessStatus(StrEnum):
     """Status of a process instance."""
 
@@ -192,6 +209,8 @@ class Task(Record):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    due_at: datetime | None
+    delegated_by: str | None
 
 
 class Event(Record):
@@ -329,8 +348,35 @@ class QueueDepth(Record):
 
 
 class ApiKey(Record):
-    """Whose key it is."""
+    """Whose key it is and what it may do. `scopes`: None for all of its role.
+
+    `use_is_noted`: whether the time of its last use was written within the last minute.
+    """
 
     tenant_id: str
     key_id: UUID
     name: str
+    role: str
+    scopes: list[str] | None
+    use_is_noted: bool
+
+
+class ApiKeySummary(Record):
+    """A key in a list. `old_key_until`: how long the key before the last rotation is valid."""
+
+    key_id: UUID
+    name: str
+    role: str
+    scopes: list[str] | None
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    old_key_until: datetime | None
+    revoked_at: datetime | None
+
+
+class FoundInstance(InstanceSummary):
+    """A process instance that a search found, or, with `is_match` False, the last one that it looked at."""
+
+    is_match: bool

@@ -1,5 +1,6 @@
 """The functions of init.sql that only read, one method each. Row-level security shows the caller's tenant alone."""
 
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from kernel.base import KernelBase
 from kernel.models import (
     Agent,
     Call,
+    CallKind,
     Cost,
     Decision,
     DecisionSummary,
@@ -15,11 +17,13 @@ from kernel.models import (
     Document,
     DocumentSummary,
     Event,
+    FoundInstance,
     Instance,
-    InstanceSummary,
+    Json,
     Orchestrator,
     Passage,
     Pod,
+    PodStatus,
     ProcessStatus,
     QueueDepth,
     Record,
@@ -32,11 +36,25 @@ _R = TypeVar("_R", bound=Record)
 
 
 class ReadFunctions(KernelBase):
-    """Lists are newest first and keyed by id (`before`: the last id of the page before); events are oldest first."""
+    """Pages are keyed by id: `before` goes from new to old, `after` from old to new or by name."""
 
-    async def find_definitions(self, definition_id: str | None = None) -> list[DefinitionSummary]:
-        """All versions of all definitions, or of one."""
-        return _all(DefinitionSummary, await self._call("find_definitions", id=definition_id))
+    async def find_definitions(
+        self,
+        definition_id: str | None = None,
+        *,
+        before: int | None = None,
+        after: str | None = None,
+        text: str | None = None,
+        limit: int | None = None,
+    ) -> list[DefinitionSummary]:
+        """The newest version of each definition by id, or all versions of one, newest first.
+
+        `after`, `text` (part of id or name) are for the former, `before` (a version) for the latter.
+        """
+        rows = await self._call(
+            "find_definitions", id=definition_id, before=before, after=after, text=text, limit=limit
+        )
+        return _all(DefinitionSummary, rows)
 
     async def get_definition(self, definition_id: str, version: int | None = None) -> Definition | None:
         """One version; None for `version` is the newest."""
@@ -60,12 +78,31 @@ class ReadFunctions(KernelBase):
         definition_id: str | None = None,
         before: UUID | None = None,
         limit: int = 50,
-    ) -> list[InstanceSummary]:
-        """Instances, at most 500."""
+        *,
+        version: int | None = None,
+        initiator: str | None = None,
+        started_from: datetime | None = None,
+        started_before: datetime | None = None,
+        variables: list[Json] | None = None,
+    ) -> list[FoundInstance]:
+        """Instances, at most 500.
+
+        `variables`: [{"path": [keys], "value": JSON}], all of which must hold. That search looks at 5000 instances at
+        most; where it ended without a match, the last row has `is_match` False and its id is where to go on.
+        """
         rows = await self._call(
-            "find_instances", status=status, process_definition_id=definition_id, before=before, limit=limit
+            "find_instances",
+            status=status,
+            process_definition_id=definition_id,
+            before=before,
+            limit=limit,
+            version=version,
+            initiator=initiator,
+            started_from=started_from,
+            started_before=started_before,
+            variables=variables,
         )
-        return _all(InstanceSummary, rows)
+        return _all(FoundInstance, rows)
 
     async def get_task(self, task_id: UUID) -> Task | None:
         """One task."""
@@ -78,22 +115,78 @@ class ReadFunctions(KernelBase):
         person: str | None = None,
         before: UUID | None = None,
         limit: int = 50,
+        *,
+        group: str | None = None,
+        definition_id: str | None = None,
+        activity_id: str | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        due_before: datetime | None = None,
     ) -> list[Task]:
-        """Tasks, at most 500. `person`: an assignee or a candidate group."""
+        """Tasks, at most 500. `person`: the assignee, or a candidate by name."""
         rows = await self._call(
-            "find_tasks", proc_inst_id=instance_id, status=status, person=person, before=before, limit=limit
+            "find_tasks",
+            proc_inst_id=instance_id,
+            status=status,
+            person=person,
+            before=before,
+            limit=limit,
+            group=group,
+            process_definition_id=definition_id,
+            activity_id=activity_id,
+            queue=queue,
+            priority=priority,
+            due_before=due_before,
         )
         return _all(Task, rows)
 
-    async def find_events(self, instance_id: UUID | None = None, after: int = 0, limit: int = 200) -> list[Event]:
-        """Events after event id `after`, oldest first, at most 1000."""
-        return _all(Event, await self._call("find_events", proc_inst_id=instance_id, after=after, limit=limit))
+    async def find_events(
+        self,
+        instance_id: UUID | None = None,
+        after: int = 0,
+        limit: int = 200,
+        *,
+        task_id: UUID | None = None,
+        event_type: str | None = None,
+        actor: str | None = None,
+        upto: int | None = None,
+    ) -> list[Event]:
+        """Events after event id `after`, up to `upto`, oldest first, at most 1000."""
+        rows = await self._call(
+            "find_events",
+            proc_inst_id=instance_id,
+            after=after,
+            limit=limit,
+            task_id=task_id,
+            event_type=event_type,
+            actor=actor,
+            upto=upto,
+        )
+        return _all(Event, rows)
 
     async def find_calls(
-        self, instance_id: UUID | None = None, task_id: UUID | None = None, limit: int = 200
+        self,
+        instance_id: UUID | None = None,
+        task_id: UUID | None = None,
+        limit: int = 200,
+        *,
+        after: int = 0,
+        kind: CallKind | None = None,
+        name: str | None = None,
+        outcome: str | None = None,
     ) -> list[Call]:
-        """Journal of an instance or a task, oldest first, at most 1000."""
-        return _all(Call, await self._call("find_calls", proc_inst_id=instance_id, task_id=task_id, limit=limit))
+        """Journal after call id `after`, oldest first, at most 1000."""
+        rows = await self._call(
+            "find_calls",
+            proc_inst_id=instance_id,
+            task_id=task_id,
+            limit=limit,
+            after=after,
+            kind=kind,
+            name=name,
+            outcome=outcome,
+        )
+        return _all(Call, rows)
 
     async def instance_cost(self, instance_id: UUID) -> Cost:
         """What the instance's calls came to."""
@@ -136,17 +229,19 @@ class ReadFunctions(KernelBase):
         )
         return _all(Passage, rows)
 
-    async def find_agents(self) -> list[Agent]:
-        """The tenant's agents."""
-        return _all(Agent, await self._call("find_agents"))
+    async def find_agents(self, after: str | None = None, limit: int | None = None) -> list[Agent]:
+        """The tenant's agents by id."""
+        return _all(Agent, await self._call("find_agents", after=after, limit=limit))
 
-    async def find_orchestrators(self) -> list[Orchestrator]:
-        """All orchestrators that pods have registered."""
-        return _all(Orchestrator, await self._call("find_orchestrators"))
+    async def find_orchestrators(self, after: str | None = None, limit: int | None = None) -> list[Orchestrator]:
+        """Orchestrators that pods have registered, by id."""
+        return _all(Orchestrator, await self._call("find_orchestrators", after=after, limit=limit))
 
-    async def find_pods(self) -> list[Pod]:
-        """Pods that lived within the last day."""
-        return _all(Pod, await self._call("find_pods"))
+    async def find_pods(
+        self, status: PodStatus | None = None, after: UUID | None = None, limit: int | None = None
+    ) -> list[Pod]:
+        """Pods that lived within the last day, by id."""
+        return _all(Pod, await self._call("find_pods", status=status, after=after, limit=limit))
 
     async def queue_depths(self) -> list[QueueDepth]:
         """Gauges of each queue over all tenants."""

@@ -5,18 +5,19 @@ from typing import Annotated
 from fastapi import Path
 
 from execution_api.auth import CallersKernel
-from execution_api.bodies import AgentId, AgentRequest, Items
+from execution_api.bodies import AgentId, AgentRequest, Page
+from execution_api.paging import AfterId, AfterName, Limit, page
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
-from kernel.models import Agent, Orchestrator, Pod
+from kernel.models import Agent, Orchestrator, Pod, PodStatus
 
 router = room("Agents")
 
 
 @router.get("/agents", summary="List agents", responses=errors())
-async def list_agents(kernel: CallersKernel) -> Items[Agent]:
-    """The tenant's agents."""
-    return Items(items=await kernel.find_agents())
+async def list_agents(kernel: CallersKernel, after: AfterName = None, limit: Limit = 50) -> Page[Agent]:
+    """The tenant's agents by id."""
+    return page("/agents", await kernel.find_agents(after, limit), limit, "agent_id", cursor="after")
 
 
 @router.put("/agents/{agent_id}", summary="Save an agent", responses=errors(413))
@@ -30,12 +31,15 @@ async def save_agent(
 
 
 @router.get("/orchestrators", summary="List orchestrators", responses=errors())
-async def list_orchestrators(kernel: CallersKernel) -> Items[Orchestrator]:
+async def list_orchestrators(kernel: CallersKernel, after: AfterName = None, limit: Limit = 50) -> Page[Orchestrator]:
     """What pods can run: the names that a definition's service tasks may use."""
-    return Items(items=await kernel.find_orchestrators())
+    return page("/orchestrators", await kernel.find_orchestrators(after, limit), limit, "id", cursor="after")
 
 
 @router.get("/pods", summary="List pods", responses=errors())
-async def list_pods(kernel: CallersKernel) -> Items[Pod]:
+async def list_pods(
+    kernel: CallersKernel, status: PodStatus | None = None, after: AfterId = None, limit: Limit = 500
+) -> Page[Pod]:
     """Pods that lived within the last day."""
-    return Items(items=await kernel.find_pods())
+    found = await kernel.find_pods(status, after, limit)
+    return page("/pods", found, limit, "pod_id", cursor="after", status=status)

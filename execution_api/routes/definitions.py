@@ -3,13 +3,15 @@
 import difflib
 from email.message import Message
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import Path, Request, Response
+from fastapi import Path, Query, Request, Response
 from starlette.datastructures import UploadFile
 
 from execution_api.auth import CallersKernel
-from execution_api.bodies import LARGEST_VERSION, DefinitionDetail, DefinitionId, Items
+from execution_api.bodies import LARGEST_VERSION, DefinitionDetail, DefinitionId, Page, RollbackRequest
 from execution_api.examples import BPMN
+from execution_api.paging import AfterName, Limit, page
 from execution_api.problems import ApiProblem
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
@@ -20,10 +22,12 @@ from process_engine import deployment
 
 router = room("Process definitions", "/process-definitions")
 
+BeforeVersion = Annotated[int | None, Query(ge=1, le=LARGEST_VERSION, description="last version of the page before")]
 PathVersion = Annotated[int, Path(ge=1, le=LARGEST_VERSION)]
 
 _XML = ("application/xml", "text/xml")
 _FORM = "multipart/form-data"
+_MOST_NAMED = 100
 _DEPLOY_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -46,6 +50,11 @@ _DEPLOY_ANSWERS = {
     200: {"model": DefinitionSummary, "description": "The newest version has the same BPMN: nothing was added."},
     **errors(413, 415),
 }
+_ROLLBACK_ANSWERS = {
+    201: {"description": "A new version."},
+    200: {"model": DefinitionSummary, "description": "It is the newest version: nothing was added."},
+    **errors(404, 413),
+}
 _XML_ANSWER = {200: {"description": "The BPMN file.", "content": {"application/xml": {"schema": {"type": "string"}}}}}
 
 
@@ -63,12 +72,15 @@ async def deploy_definition(request: Request, response: Response, kernel: Caller
 
 
 @router.get("", summary="List definitions", responses=errors())
-async def list_definitions(kernel: CallersKernel) -> Items[DefinitionSummary]:
+async def list_definitions(
+    kernel: CallersKernel,
+    q: Annotated[str | None, Query(max_length=255, description="part of the id or the name")] = None,
+    after: AfterName = None,
+    limit: Limit = 50,
+) -> Page[DefinitionSummary]:
     """The newest version of each process definition, by id."""
-    newest: dict[str, DefinitionSummary] = {}
-    for version in await kernel.find_definitions():
-        newest.setdefault(version.id, version)
-    return Items(items=list(newest.values()))
+    found = await kernel.find_definitions(after=after, text=q, limit=limit)
+    return page("/process-definitions", found, limit, "id", cursor="after", q=q)
 
 
 @router.get("/{definition_id}", summary="Look into a definition", responses=errors(404))
@@ -79,6 +91,34 @@ async def get_definition(definition_id: DefinitionId, kernel: CallersKernel) -> 
         raise await _unknown(kernel, definition_id, None)
     newest = versions[0]
     return DefinitionDetail(id=newest.id, name=newest.name, version=newest.version, versions=versions)
+
+
+@router.get("/{definition_id}/versions", summary="List versions", responses=errors(404))
+async def list_versions(
+    definition_id: DefinitionId, kernel: CallersKernel, before: BeforeVersion = None, limit: Limit = 50
+) -> Page[DefinitionSummary]:
+    """The versions of a process definition, newest first."""
+    found = await kernel.find_definitions(definition_id, before=before, limit=limit)
+    if not found and before is None:
+        raise await _unknown(kernel, definition_id, None)
+    return page(f"/process-definitions/{quote(definition_id, safe='')}/versions", found, limit, "version")
+
+
+@router.post(
+    "/{definition_id}/rollback", status_code=201, summary="Go back to an old version", responses=_ROLLBACK_ANSWERS
+)
+async def roll_back(
+    definition_id: DefinitionId, body: RollbackRequest, response: Response, kernel: CallersKernel
+) -> DefinitionSummary:
+    """Deploy the BPMN file of an old version as a new version: what starts from now on runs as it did then.
+
+    No version is ever changed or taken away, and running instances stay on the version they began with.
+    """
+    old = await _read(kernel, definition_id, body.version)
+    deployed = await advance.deploy(kernel, old.bpmn.encode())
+    if not deployed.is_new:
+        response.status_code = 200
+    return deployed
 
 
 @router.get("/{definition_id}/versions/{version}", summary="Look into a version", responses=errors(404))
@@ -136,11 +176,11 @@ async def _read(kernel: Kernel, definition_id: str, version: int | None) -> Defi
 
 
 async def _unknown(kernel: Kernel, definition_id: str, version: int | None) -> NotFound:
-    known = await kernel.find_definitions()
-    versions = [d.version for d in known if d.id == definition_id]
+    versions = [d.version for d in await kernel.find_definitions(definition_id, limit=_MOST_NAMED)]
     if versions:
         detail = f'Process definition "{definition_id}" has no version {version}.'
         return NotFound(detail, "version_unknown", f"It has {', '.join(map(str, sorted(versions)))}.")
+    known = await kernel.find_definitions()
     near = difflib.get_close_matches(definition_id, sorted({d.id for d in known}), n=3, cutoff=0.4)
     remedy = f"Did you mean {', '.join(near)}?" if near else "GET /process-definitions lists them."
     return NotFound(f'There is no process definition "{definition_id}".', "definition_unknown", remedy)

@@ -1,30 +1,36 @@
 """/instances: start, list, look into and cancel process instances."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Response
 
 from execution_api.auth import CallersKernel, KnownCaller
 from execution_api.bodies import (
-    CallList,
+    BulkCancelled,
+    BulkCancelRequest,
     CancelRequest,
     EventPage,
     InstanceCost,
     InstanceDetail,
     InstanceLinks,
     InstanceStarted,
+    JournalCall,
     Page,
     StartRequest,
+    Version,
 )
+from execution_api.bulk_cancel import cancel_all
+from execution_api.event_filters import EventFilters
 from execution_api.idempotency import REPLAYED, IdempotencyKey, fingerprint, mark_replayed
 from execution_api.initiator import choose_initiator, with_initiator
-from execution_api.paging import CallLimit, EventAfter, EventLimit, Limit, next_page, read_on
+from execution_api.paging import AfterNumber, Before, EventLimit, Limit, Time, event_page, next_page, page
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
+from execution_api.variable_search import VariableFilter, parse_variables
 from execution_api.waiting import read_instance
 from kernel.functions import Kernel
-from kernel.models import InstanceSummary, ProcessStatus
+from kernel.models import CallKind, InstanceSummary, ProcessStatus
 from process_engine import advance
 
 router = room("Instances", "/instances")
@@ -67,13 +73,39 @@ async def list_instances(
     kernel: CallersKernel,
     status: ProcessStatus | None = None,
     definition: Annotated[str | None, Query(description="id of a process definition")] = None,
-    before: Annotated[UUID | None, Query(description="id of the last instance of the page before")] = None,
+    version: Annotated[Version | None, Query(description="version of the process definition")] = None,
+    initiator: Annotated[str | None, Query(description="on whose behalf it was started")] = None,
+    started_from: Time = None,
+    started_before: Time = None,
+    variable: VariableFilter = None,
+    before: Before = None,
     limit: Limit = 50,
 ) -> Page[InstanceSummary]:
     """Process instances, newest first."""
-    items = await kernel.find_instances(status, definition, before, limit)
-    last = items[-1].id if len(items) == limit else None
-    return Page(items=items, next=next_page("/instances", last, limit, status=status, definition=definition))
+    found = await kernel.find_instances(
+        status,
+        definition,
+        before,
+        limit,
+        version=version,
+        initiator=initiator,
+        started_from=started_from,
+        started_before=started_before,
+        variables=parse_variables(variable),
+    )
+    items = [InstanceSummary.model_validate(i.model_dump()) for i in found if i.is_match]
+    more = len(items) == limit or len(items) < len(found)
+    filters: dict[str, Any] = {
+        "status": status,
+        "definition": definition,
+        "version": version,
+        "initiator": initiator,
+        "started_from": started_from,
+        "started_before": started_before,
+        "variable": variable,
+    }
+    last = found[-1].id if more else None
+    return Page(items=items, next=next_page("/instances", last, limit, **filters))
 
 
 @router.get("/{instance_id}", summary="Look into an instance", responses=errors(404))
@@ -84,21 +116,41 @@ async def get_instance(instance_id: UUID, kernel: CallersKernel) -> InstanceDeta
 
 @router.get("/{instance_id}/events", summary="What happened in an instance", responses=errors(404))
 async def list_instance_events(
-    instance_id: UUID, kernel: CallersKernel, after: EventAfter = 0, limit: EventLimit = 200
+    instance_id: UUID,
+    kernel: CallersKernel,
+    filters: EventFilters,
+    after: AfterNumber = 0,
+    limit: EventLimit = 200,
 ) -> EventPage:
     """The events of a process instance in the order of writing."""
     await read_instance(kernel, instance_id)
-    return read_on(await kernel.find_events(instance_id, after, limit), after)
+    events = await kernel.find_events(instance_id, after, limit, **filters.asked())
+    return event_page(f"/instances/{instance_id}/events", events, after, limit, **filters.shown())
 
 
 @router.get("/{instance_id}/calls", summary="Model and tool calls of an instance", responses=errors(404))
-async def list_calls(instance_id: UUID, kernel: CallersKernel, limit: CallLimit = 200) -> CallList:
+async def list_calls(
+    instance_id: UUID,
+    kernel: CallersKernel,
+    task: Annotated[UUID | None, Query(description="id of a task")] = None,
+    kind: Annotated[CallKind | None, Query(description="what was called")] = None,
+    name: Annotated[str | None, Query(description="name of a model or a tool")] = None,
+    outcome: Annotated[Literal["ok", "error"] | None, Query(description="how it ended")] = None,
+    after: AfterNumber = 0,
+    limit: Limit = 200,
+) -> Page[JournalCall]:
     """The journal of a process instance: every model and tool call with request, response, tokens and cost."""
     await read_instance(kernel, instance_id)
-    calls = await kernel.find_calls(instance_id, limit=limit + 1)
-    return CallList.model_validate(
-        {"items": [c.model_dump() for c in calls[:limit]], "is_complete": len(calls) <= limit}
-    )
+    calls = await kernel.find_calls(instance_id, task, limit, after=after, kind=kind, name=name, outcome=outcome)
+    items = [JournalCall.model_validate(call.model_dump()) for call in calls]
+    filters = {"task": task, "kind": kind, "name": name, "outcome": outcome}
+    return page(f"/instances/{instance_id}/calls", items, limit, "call_id", cursor="after", **filters)
+
+
+@router.post("/cancel", summary="Cancel many instances", responses=errors(413))
+async def cancel_instances(body: BulkCancelRequest, kernel: CallersKernel) -> BulkCancelled:
+    """Cancel the newest open process instances that fit. Unless `dry_run` is false, only say which ones these are."""
+    return await cancel_all(kernel, body)
 
 
 @router.post("/{instance_id}/cancel", summary="Cancel an instance", responses=errors(404, 409, 413))

@@ -35,7 +35,7 @@ def test_the_comparison_sees_a_change_of_every_kind(owner: psycopg.Connection) -
         "indexes": "drop index todolist_queue",
         "constraints": "alter table journal drop constraint journal_outcome_check",
         "policies": "drop policy own_tenant on todolist",
-        "functions": "grant execute on function find_agents() to anon",
+        "functions": "grant execute on function find_agents to anon",
         "relations": "alter table todolist no force row level security",
         "sequences": "select nextval('kernel.fencing_token')",
     }

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from places import Place
 from user_tokens import JWT_SECRET, deep_header_token, unsigned_token, user_token
 
-from execution_api.auth import OPEN_PATHS
+from execution_api.access import OPEN_PATHS
 from kernel.migrate import hash_api_key
 
 

@@ -5,7 +5,7 @@ import pytest
 from documented_answers import validator
 from jsonschema import Draft202012Validator
 
-from execution_api.auth import OPEN_PATHS
+from execution_api.access import OPEN_PATHS
 from execution_api.problems import MEDIA_TYPE
 from process_engine.definition import parse
 
@@ -37,7 +37,7 @@ def test_every_reference_leads_somewhere_and_every_schema_is_one(document: Docum
 
 def test_every_operation_says_what_it_is(document: Document) -> None:
     names = [operation["operationId"] for _, operation in operations(document)]
-    assert len(names) == len(set(names)) == 29
+    assert len(names) == len(set(names)) > 40
     tags = {tag["name"] for tag in document["tags"]}
     for where, operation in operations(document):
         assert operation["summary"] and operation["description"], where

@@ -67,7 +67,7 @@ async def test_events_are_read_on_from_where_the_last_answer_ended(client: httpx
     rest = (await client.get(address, params={"after": first["after"]})).json()
     assert [event["event_type"] for event in rest["items"]] == ["TASK_CREATED"]
     end = (await client.get(address, params={"after": rest["after"]})).json()
-    assert end == {"items": [], "after": rest["after"]}
+    assert end == {"items": [], "after": rest["after"], "next": None}
 
 
 async def test_the_events_of_the_tenant_are_in_one_list(client: httpx.AsyncClient, started: Ids) -> None:
@@ -94,9 +94,12 @@ async def test_calls_and_cost_show_what_the_journal_holds(
         ("chat", {"n": 1}, "0.00000125"),
         ("tool", {"n": 1}, "0.00000000"),
     ]
-    assert calls["is_complete"]
+    assert calls["next"] is None
     cut = (await client.get(instance["links"]["calls"], params={"limit": 1})).json()
-    assert (len(cut["items"]), cut["is_complete"]) == (1, False)
+    assert [c["kind"] for c in cut["items"]] == ["chat"]
+    assert [c["kind"] for c in (await client.get(cut["next"])).json()["items"]] == ["tool"]
+    tools = (await client.get(instance["links"]["calls"], params={"kind": "tool"})).json()
+    assert [c["kind"] for c in tools["items"]] == ["tool"]
     cost = (await client.get(instance["links"]["instance"])).json()["cost"]
     assert (cost["model_calls"], cost["tool_calls"], cost["input_tokens"]) == (1, 1, 14)
     assert cost["cost_usd"] == "0.00000125"

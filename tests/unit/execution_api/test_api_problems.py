@@ -145,7 +145,7 @@ def test_the_remedy_of_the_database_is_handed_on() -> None:
 
 
 async def test_a_tenant_that_does_not_exist_can_store_nothing(app: FastAPI, anybody: httpx.AsyncClient) -> None:
-    headers = {"Authorization": f"Bearer {user_token(f't{uuid4().hex}')}"}
+    headers = {"Authorization": f"Bearer {user_token(f't{uuid4().hex}', fleet_role='admin')}"}
     body = {"name": "n", "role": "r", "goal": "g"}
     answer = await anybody.put("/agents/a", json=body, headers=headers)
     assert (answer.status_code, answer.json()["type"]) == (422, TYPE_PREFIX + "value_refused")

@@ -19,7 +19,7 @@ def test_only_the_database_must_be_named(monkeypatch: pytest.MonkeyPatch) -> Non
         8700,
         "authenticated",
     )
-    assert (settings.max_body_bytes, settings.database_pool_size) == (60 * 1024 * 1024, 8)
+    assert (settings.max_body_bytes, settings.database_pool_size) == (50 * 1024 * 1024, 8)
     assert settings.supabase_jwt_secret is None
 
 

@@ -16,15 +16,18 @@ def user_token(
     secret: Any = JWT_SECRET,
     algorithm: str = "HS256",
     headers: dict[str, Any] | None = None,
+    fleet_role: str | None = None,
+    groups: list[str] | None = None,
     **changes: Any,
 ) -> str:
     """A token of ann@acme.test for `tenant`; `changes` replace claims, and None takes one away."""
+    metadata = {"tenant_id": tenant, "role": fleet_role, "groups": groups}
     claims = {
         "sub": "5f0c",
         "email": "ann@acme.test",
         "aud": "authenticated",
         "exp": int(time.time()) + 600,
-        "app_metadata": {"tenant_id": tenant},
+        "app_metadata": {name: value for name, value in metadata.items() if value is not None},
         **changes,
     }
     return jwt.encode({k: v for k, v in claims.items() if v is not None}, secret, algorithm, headers)

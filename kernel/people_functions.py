@@ -1,0 +1,64 @@
+"""The functions of init.sql by which people share work and repair it, one method each.
+
+The caller is the person of the claims, or the program behind an API key. Whoever has the scope `operate` may act on
+tasks of others; everybody else gets Forbidden. All raise NotFound, and Conflict where the status does not allow it.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from kernel.base import KernelBase
+from kernel.models import Json, Task
+
+
+class PeopleFunctions(KernelBase):
+    """The inbox, who has which task, and taking up what failed. Each change returns the task as it is then."""
+
+    async def find_inbox(
+        self,
+        person: str | None = None,
+        groups: list[str] | None = None,
+        claimed: bool | None = None,
+        after: UUID | None = None,
+        limit: int = 50,
+    ) -> list[Task]:
+        """What waits for `person` in `groups` (None: the caller), at most 500.
+
+        Their own tasks first, then what they may claim; each by priority, due time and age. `claimed`: only the former
+        (True) or the latter (False). `after`: id of the last task of the page before.
+        """
+        return await self._tasks("find_inbox", person=person, groups=groups, claimed=claimed, after=after, limit=limit)
+
+    async def claim_task(self, task_id: UUID, person: str | None = None) -> Task:
+        """Take a task of the caller's groups; `person`: for whom, where the caller speaks for others."""
+        return (await self._tasks("claim_task", task_id=task_id, person=person))[0]
+
+    async def release_task(self, task_id: UUID) -> Task:
+        """Give a task back: to who delegated it, or to its groups."""
+        return (await self._tasks("release_task", task_id=task_id))[0]
+
+    async def delegate_task(self, task_id: UUID, person: str) -> Task:
+        """Let `person` do it; a release gives it back."""
+        return (await self._tasks("delegate_task", task_id=task_id, person=person))[0]
+
+    async def reassign_task(self, task_id: UUID, person: str | None, groups: list[str] | None) -> Task:
+        """Give a task to `person` (None: to nobody in particular), and to other `groups` (None: they stay).
+
+        Raises InvalidInput where neither is left.
+        """
+        return (await self._tasks("reassign_task", task_id=task_id, person=person, groups=groups))[0]
+
+    async def change_task(self, task_id: UUID, change: Json) -> Task:
+        """Change what `change` holds: `priority` (1 to 5), `due_at` (ISO time or None)."""
+        return (await self._tasks("change_task", task_id=task_id, change=change))[0]
+
+    async def retry_task(self, task_id: UUID) -> Task:
+        """Take a FAILED task up again, with all its attempts."""
+        return (await self._tasks("retry_task", task_id=task_id))[0]
+
+    async def retry_instance(self, instance_id: UUID) -> list[Task]:
+        """Take all FAILED tasks of an instance up again, oldest first."""
+        return await self._tasks("retry_instance", proc_inst_id=instance_id)
+
+    async def _tasks(self, function: str, **args: Any) -> list[Task]:
+        return [Task.model_validate(row) for row in await self._call(function, **args)]
