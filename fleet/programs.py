@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from fleet.console import err, out
 from fleet.fleet_tree import TENANT, FleetTree, check_data
 from fleet.secrecy import hide_from_other_processes
 from fleet.stopping import until_stopped
+from kernel.errors import SettingsInvalid
 from kernel.migrate import create_api_key, create_tenant, migrate, set_tenant_share
 from kernel.settings import Settings, Via, read_settings
 
@@ -95,11 +97,31 @@ def create_key(
         str, typer.Option(help="Tenant that the key opens; it is made where it does not exist.")
     ] = TENANT,
     name: Annotated[str, typer.Option(help="What the key is for.")] = "cli",
+    role: Annotated[
+        str, typer.Option(help="What it may do: viewer, worker, operator, process_owner or admin.")
+    ] = "admin",
+    scope: Annotated[list[str] | None, typer.Option(help="Only this scope of the role; may be repeated.")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=36500, help="How long it is valid; for ever if not given.")
+    ] = None,
 ) -> None:
     """Make an API key in the database of DATABASE_URL, and print it. It cannot be shown again."""
+    _check_rights(role, scope)
     database_url = read_settings(Settings).postgres_url
     create_tenant(database_url, tenant, tenant)
-    out.print(create_api_key(database_url, tenant, name), highlight=False)
+    expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    out.print(create_api_key(database_url, tenant, name, role, scope or None, expires_at), highlight=False)
+
+
+def _check_rights(role: str, scopes: list[str] | None) -> None:
+    from execution_api.access import SCOPES_OF, Role  # noqa: PLC0415
+
+    if role not in set(Role):
+        raise SettingsInvalid(f"--role: {role!r} is no role. Use one of {', '.join(Role)}.")
+    known = SCOPES_OF[Role(role)]
+    unknown = sorted(set(scopes or ()) - known)
+    if unknown:
+        raise SettingsInvalid(f"--scope: {role} does not have {', '.join(unknown)}. Use of {', '.join(sorted(known))}.")
 
 
 def tenant_share(

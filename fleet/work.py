@@ -1,4 +1,4 @@
-"""Commands for work: deploy, start, tasks, submit, status, events."""
+"""Commands for work: deploy, start, tasks, submit, retry, status, events."""
 
 import json
 import time
@@ -19,7 +19,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 def add_to(app: typer.Typer) -> None:
     """Add this room's commands."""
-    for command in (deploy, start, tasks, submit, status, events):
+    for command in (deploy, start, tasks, submit, retry, status, events):
         app.command()(command)
 
 
@@ -73,6 +73,13 @@ def submit(
     with _api(data) as api:
         answer = api.post(f"/tasks/{task}/submit", {"output": _object("--output", output)})
     out.print_json(data=answer)
+
+
+def retry(task: str, data: Data = DEFAULT_DATA) -> None:
+    """Take a FAILED task up again, with all its attempts."""
+    with _api(data) as api:
+        answer = api.post(f"/tasks/{task}/retry")
+    out.print(f"{answer['task_id']} {answer['status']}", highlight=False)
 
 
 def status(

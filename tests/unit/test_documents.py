@@ -21,7 +21,19 @@ from agent_pod.settings import PodSettings
 from delivery.metrics import DeliveryMetrics
 from delivery.settings import DeliverySettings
 from execution_api.app import create_app
-from execution_api.bodies import AgentRequest, CancelRequest, StartRequest, SubmitRequest
+from execution_api.bodies import (
+    AgentRequest,
+    BulkCancelRequest,
+    CancelRequest,
+    DelegateRequest,
+    KeyRequest,
+    ReassignRequest,
+    RollbackRequest,
+    RotateRequest,
+    StartRequest,
+    SubmitRequest,
+    TaskChange,
+)
 from execution_api.completion_bodies import CompletionRequest
 from execution_api.metrics import HttpMetrics
 from execution_api.settings import ApiSettings
@@ -188,7 +200,7 @@ def test_every_status_is_explained() -> None:
 
 def test_every_reason_of_an_incident_is_one_that_the_code_gives() -> None:
     operate = text_of("docs/operate.md")
-    section = operate[operate.index("| Reason begins with") : operate.index("There is no command yet")]
+    section = operate[operate.index("| Reason begins with") : operate.index("When the cause is mended")]
     rows = [line for line in section.splitlines()[2:] if line.startswith("|")]
     reasons = [reason for row in rows for reason in re.findall(r"`([^`]+)`", row.split("|")[1])]
     code = "\n".join(path.read_text() for path in [ROOT / "init.sql", *(ROOT / "agent_pod").glob("*.py")])
@@ -211,6 +223,13 @@ _BODIES: dict[str, type[BaseModel]] = {
     "/complete": CompletionRequest,
     "/instances": StartRequest,
     "/submit": SubmitRequest,
+    "/instances/cancel": BulkCancelRequest,
+    "/api-keys": KeyRequest,
+    "/rotate": RotateRequest,
+    "/rollback": RollbackRequest,
+    "/delegate": DelegateRequest,
+    "/reassign": ReassignRequest,
+    "/tasks/$TASK": TaskChange,
     "/cancel": CancelRequest,
     "/agents/librarian": AgentRequest,
 }

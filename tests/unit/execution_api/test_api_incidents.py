@@ -42,7 +42,7 @@ async def test_an_instance_stays_in_error_until_its_last_incident_is_retried(
     client: httpx.AsyncClient, deploy: Deploy, start_pod: StartPod
 ) -> None:
     pod = await start_pod()
-    two = SIDE_BY_SIDE.replace("userTask", "serviceTask").replace(
+    two = SIDE_BY_SIDE.replace("side_by_side", "two_robots").replace("userTask", "serviceTask").replace(
         'name="check">', 'name="check"><bpmn:extensionElements><zeebe:taskDefinition type="echo" />'
         "</bpmn:extensionElements>",
     )  # fmt: skip
