@@ -2,8 +2,8 @@
 
 from kernel.api_functions import ApiFunctions
 from kernel.delivery_functions import DeliveryFunctions
-from kernel.notification_functions import NotificationFunctions
 from kernel.key_functions import KeyFunctions
+from kernel.notification_functions import NotificationFunctions
 from kernel.people_functions import PeopleFunctions
 from kernel.pod_functions import PodFunctions
 from kernel.postgres import Row

@@ -183,7 +183,7 @@ async def test_the_database_knows_the_user_in_policies_of_its_own(
     agent = {"name": "n", "role": "r", "goal": "g"}
     seen = {}
     for user in (ann, bob):
-        headers = {"Authorization": f"Bearer {signed(place, sub=user, fleet_role="admin")}"}
+        headers = {"Authorization": f"Bearer {signed(place, sub=user, fleet_role='admin')}"}
         assert (await anybody.put("/agents/clerk", json=agent, headers=headers)).is_success
         seen[user] = len((await anybody.get("/agents", headers=headers)).json()["items"])
     assert seen == {ann: 1, bob: 0}
