@@ -115,7 +115,7 @@ async def roll_back(
     No version is ever changed or taken away, and running instances stay on the version they began with.
     """
     old = await _read(kernel, definition_id, body.version)
-    deployed = await advance.deploy(kernel, old.bpmn.encode())
+    deployed = await deployment.deploy(kernel, old.bpmn.encode())
     if not deployed.is_new:
         response.status_code = 200
     return deployed
