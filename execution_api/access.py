@@ -73,6 +73,7 @@ SCOPE_OF_ROUTE: dict[str, Scope] = {
     "GET /documents": Scope.READ,
     "GET /documents/search": Scope.READ,
     "GET /documents/{document_id}": Scope.READ,
+    "DELETE /documents/{document_id}": Scope.DESIGN,
     "GET /agents": Scope.READ,
     "PUT /agents/{agent_id}": Scope.DESIGN,
     "GET /orchestrators": Scope.READ,
