@@ -8,7 +8,7 @@ from fastapi import File, Form, Query, Request, UploadFile
 from execution_api.auth import CallersKernel
 from execution_api.bodies import Items, Page, SavedDocument
 from execution_api.intake import check_text
-from execution_api.paging import Limit, next_page
+from execution_api.paging import Limit, page
 from execution_api.problems import ApiProblem
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
@@ -60,9 +60,8 @@ async def list_documents(
 ) -> Page[DocumentSummary]:
     """Documents, newest first, without their text."""
     items = await kernel.find_documents(title, source, media_type, instance, before, limit)
-    last = items[-1].doc_id if len(items) == limit else None
-    filters = {"title": title, "source": source, "media_type": media_type, "instance": instance and str(instance)}
-    return Page(items=items, next=next_page("/documents", last, limit, **filters))
+    where = {"title": title, "source": source, "media_type": media_type, "instance": instance}
+    return page("/documents", items, limit, "doc_id", **where)
 
 
 @router.get("/search", summary="Search documents", responses=errors(502))
