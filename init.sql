@@ -532,6 +532,12 @@ begin
     values (p_tenant_id, p_proc_inst_id, p_task_id, p_type, p_actor, p_message, p_data, p_now);
 end $$;
 
+-- What events say of an attempt: {attempt, p_what: seconds}.
+create or replace function kernel.timing(p_attempt int, p_what text, p_time interval) returns jsonb
+language sql immutable as $$
+    select jsonb_build_object('attempt', p_attempt, p_what, round(extract(epoch from p_time), 3))
+$$;
+
 -- == 5. Queue ========================================================================================================
 -- Order: priority (5 first), then fair_rank, then age. fair_rank is written at enqueue as in start-time fair queueing
 -- (Goyal, Vin, Cheng 1996): a tenant's next task ranks one step behind its last one, but never before the queue's
@@ -595,60 +601,50 @@ begin
     end if;
 end $$;
 
-create or replace function kernel.place(p_look int, p_turn int, p_queues int) returns int
-language sql immutable as $$
-    select p_look / p_queues * p_queues + (p_look + p_turn) % p_queues
-$$;
+-- What a session remembers between claims: fleet.queues, for which the rest is valid; fleet.turn, the queue to begin
+-- with; fleet.floor_LEVEL_QUEUE, its floors; fleet.upkeep_ms and fleet.upkeep_until_ms, how long to go by them.
+drop function if exists kernel.lock_next(jsonb, boolean, timestamptz);
+drop function if exists kernel.place(int, int, int);
+drop function if exists kernel.floor_of(int);
+drop function if exists kernel.upkeep_is_due(bigint, int);
+drop function if exists kernel.upkeep_done(bigint, bigint);
 
-create or replace function kernel.floor_of(p_place int) returns bigint
+create or replace function kernel.remembered(p_name text) returns bigint
 language sql stable as $$
-    select coalesce(nullif(current_setting('fleet.floor_' || p_place, true), '')::bigint, 0)
+    select nullif(current_setting('fleet.' || p_name, true), '')::bigint
 $$;
 
--- Finds and locks the next task of p_queues; null when there is none. It looks at each priority, there at each queue,
--- beginning after the queue that was served last, so that the queues of a pod take turns.
--- What the session remembers: fleet.queues, for which the rest is valid; fleet.turn; fleet.floor_PLACE.
-create or replace function kernel.lock_next(p_queues jsonb, p_from_head boolean, p_now timestamptz) returns tid
-language plpgsql volatile as $$
-declare
-    v_queues int := jsonb_array_length(p_queues);
-    v_from_head boolean := p_from_head;
-    v_turn int := 0;
-    v_looks int;
-    v_rank bigint;
-    v_found tid;
-    v_set text;
-begin
-    if current_setting('fleet.queues', true) is distinct from p_queues::text then
-        v_set := set_config('fleet.queues', p_queues::text, false);
-        v_from_head := true;
-    elsif v_queues > 1 then
-        v_turn := coalesce(nullif(current_setting('fleet.turn', true), ''), '0');
-    end if;
-    select i, c.ctid, c.fair_rank into v_looks, v_found, v_rank
-    from generate_series(0, 5 * v_queues - 1) i,
-        lateral (select t.ctid, t.fair_rank from public.todolist t
-                 where t.status = 'PENDING' and t.available_at is null
-                   and t.agent_orch = p_queues ->> ((i + v_turn) % v_queues) and t.priority = 5 - i / v_queues
-                   and t.fair_rank >= case when v_from_head then 0
-                                           else kernel.floor_of(kernel.place(i, v_turn, v_queues)) end
-                 order by t.fair_rank, t.task_id limit 1
-                 for no key update skip locked) c
-    limit 1;
-    if v_from_head then
-        for i in 0 .. coalesce(v_looks, 5 * v_queues) - 1 loop
-            v_set := set_config('fleet.floor_' || kernel.place(i, v_turn, v_queues),
-                                kernel.rank_of(p_now - interval '50 ms')::text, false);
-        end loop;
-    end if;
-    if v_found is not null then
-        v_set := set_config('fleet.floor_' || kernel.place(v_looks, v_turn, v_queues), v_rank::text, false);
-    end if;
-    if v_found is not null and v_queues > 1 then
-        v_set := set_config('fleet.turn', ((v_looks + v_turn + 1) % v_queues)::text, false);
-    end if;
-    return v_found;
-end $$;
+create or replace function kernel.statement_ms() returns bigint
+language sql stable as $$
+    select floor(date_part('epoch', statement_timestamp()) * 1000)::bigint
+$$;
+
+-- The queue to look at, by its number in p_queues: a pod looks at each priority, there at each queue, beginning after the
+-- queue that was served last, so that its queues take turns.
+create or replace function kernel.queue_of(p_look int, p_queues int) returns int
+language sql stable as $$
+    select (p_look + kernel.remembered('turn'))::int % p_queues
+$$;
+
+create or replace function kernel.floor_of(p_look int, p_queues int) returns text
+language sql stable as $$
+    select 'floor_' || (5 - p_look / p_queues) || '_' || kernel.queue_of(p_look, p_queues)
+$$;
+
+create or replace function kernel.remember(p_found tid, p_rank bigint, p_look int, p_queues int) returns tid
+language sql volatile as $$
+    select case when set_config('fleet.' || kernel.floor_of(p_look, p_queues), p_rank::text, false) is not null
+                 and (p_queues = 1 or set_config('fleet.turn', (kernel.queue_of(p_look, p_queues) + 1)::text, false)
+                      is not null)
+           then p_found end
+$$;
+
+create or replace function kernel.goes_by_floors(p_queues jsonb) returns boolean
+language sql stable as $$
+    select current_setting('fleet.queues', true) = p_queues::text
+       and kernel.statement_ms() between kernel.remembered('upkeep_ms')
+                                     and kernel.remembered('upkeep_until_ms')
+$$;
 
 -- A tenant with max_running has its tasks parked (available_at = infinity) until one of its places is free: a place is
 -- taken by a task that runs or may be claimed, so the claim needs no look at limits. The tenant's row is the lock under
@@ -738,24 +734,47 @@ begin
         (select last_value from kernel.fencing_token)) - 1000)::text, false);
 end $$;
 
--- Upkeep is due each second, and for a pod that finds nothing at once; but the more entries it had to read, the longer
--- it rests (a quarter of a million a second), so that it stays cheap while a transaction keeps dead ones alive.
-create or replace function kernel.upkeep_is_due(p_ms bigint, p_distance_ms int) returns boolean
-language sql stable as $$
-    select p_ms - coalesce(nullif(current_setting('fleet.upkeep_ms', true), '')::bigint, 0) not between 0 and
-        greatest(p_distance_ms, coalesce(nullif(current_setting('fleet.upkeep_rest', true), '')::bigint, 0)) - 1
-$$;
-
 create or replace function kernel.queue_entries_read() returns bigint
 language sql volatile as $$
     select coalesce(pg_stat_get_xact_tuples_returned(to_regclass('public.todolist_queue')), 0)
 $$;
 
-create or replace function kernel.upkeep_done(p_ms bigint, p_entries bigint) returns void
+-- Upkeep: the sweep, and new floors from the very heads. It is due each second, and for a pod that finds nothing at
+-- once; but the more entries it had to read, the longer it rests (a quarter of a million a second), so that it stays
+-- cheap while a transaction keeps dead ones alive. Other queues than the last time need new floors in any case.
+-- False: nothing was due.
+create or replace function kernel.upkeep(p_queues jsonb, p_now timestamptz) returns boolean
 language plpgsql volatile set search_path = '' as $$
+declare
+    v_ms bigint := kernel.statement_ms();
+    v_entries bigint := kernel.queue_entries_read();
+    v_due boolean := v_ms - coalesce(kernel.remembered('upkeep_ms'), 0)
+                     not between 0 and coalesce(kernel.remembered('upkeep_rest_ms'), 0) - 1;
+    v_queues int := jsonb_array_length(p_queues);
+    v_same boolean := coalesce(current_setting('fleet.queues', true) = p_queues::text, false);
 begin
-    perform set_config('fleet.upkeep_ms', p_ms::text, false),
-            set_config('fleet.upkeep_rest', (p_entries / 250)::text, false);
+    if p_queues = '[]' or v_same and not v_due then
+        return false;
+    end if;
+    if v_due then
+        perform kernel.sweep(p_now);
+    end if;
+    if not v_same then
+        perform set_config('fleet.queues', p_queues::text, false), set_config('fleet.turn', '0', false);
+    end if;
+    perform set_config('fleet.' || kernel.floor_of(look, v_queues), coalesce(
+        (select t.fair_rank from public.todolist t
+         where t.status = 'PENDING' and t.available_at is null
+           and t.agent_orch = p_queues ->> kernel.queue_of(look, v_queues) and t.priority = 5 - look / v_queues
+         order by t.fair_rank, t.task_id limit 1), kernel.rank_of(p_now - interval '50 ms'))::text, false)
+    from generate_series(0, 5 * v_queues - 1) look;
+    if v_due then
+        v_entries := (kernel.queue_entries_read() - v_entries) / 250;
+        perform set_config('fleet.upkeep_ms', v_ms::text, false),
+                set_config('fleet.upkeep_rest_ms', v_entries::text, false),
+                set_config('fleet.upkeep_until_ms', (v_ms + greatest(v_entries, 1000))::text, false);
+    end if;
+    return true;
 end $$;
 
 -- A lease ran out: the attempt counts. The instance is locked before the task's end is written (everybody locks the
@@ -1132,49 +1151,66 @@ set enable_sort = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_now timestamptz := kernel.now();
-    v_actor text := 'pod:' || p_pod_id;
-    v_ms bigint := date_part('epoch', clock_timestamp()) * 1000;
-    v_ended boolean;
+    v_tenant text;
+    v_task_id uuid;
+    v_name text;
+    v_data jsonb;
     v_upkeep boolean;
-    v_entries bigint;
-    v_found tid;
 begin
     if p_done is not null then
-        v_ended := kernel.finish_task(p_done, v_now);
+        update public.todolist t set
+            status = 'DONE', output = nullif(p_done -> 'output', 'null'), finished_at = v_now, lease_expires_at = null
+        where t.tenant_id = p_done ->> 'tenant_id' and t.task_id = (p_done ->> 'task_id')::uuid
+          and t.fencing_token = (p_done ->> 'fencing_token')::bigint and t.status::text = 'IN_PROGRESS'
+          and p_done ->> 'outcome' = 'done' and p_done ->> 'proc_inst_id' is null
+        returning t.tenant_id, t.task_id, t.name, kernel.timing(t.attempt, 'run_seconds', v_now - t.started_at)
+        into v_tenant, v_task_id, v_name, v_data;
+        if not found then
+            perform kernel.finish_task(p_done, v_now);
+        end if;
     end if;
-    if p_queues = '[]' then
-        return;
-    end if;
-    v_upkeep := kernel.upkeep_is_due(v_ms, 1000);
     loop
-        if v_upkeep then
-            v_entries := kernel.queue_entries_read();
-            perform kernel.sweep(v_now);
-        end if;
-        v_found := kernel.lock_next(p_queues, v_upkeep, v_now);
-        if v_upkeep then
-            perform kernel.upkeep_done(v_ms, kernel.queue_entries_read() - v_entries);
-        end if;
-        exit when v_found is not null or v_upkeep or not kernel.upkeep_is_due(v_ms, 0);
-        v_upkeep := true;
+        update public.todolist t set
+            status = 'IN_PROGRESS', attempt = t.attempt + 1, pod_id = p_pod_id, started_at = v_now,
+            fencing_token = nextval('kernel.fencing_token'), error = null, log_tail = null,
+            lease_expires_at = v_now + p_lease_seconds * interval '1 second'
+        where t.ctid = (
+            select kernel.remember(head.ctid, head.fair_rank, look, jsonb_array_length(p_queues))
+            from generate_series(0, 5 * jsonb_array_length(p_queues) - 1) look, lateral (
+                select t.ctid, t.fair_rank from public.todolist t
+                where t.status = 'PENDING' and t.available_at is null
+                  and t.agent_orch = p_queues ->> kernel.queue_of(look, jsonb_array_length(p_queues))
+                  and t.priority = 5 - look / jsonb_array_length(p_queues)
+                  and t.fair_rank >= kernel.remembered(kernel.floor_of(look, jsonb_array_length(p_queues)))
+                order by t.fair_rank, t.task_id limit 1
+                for no key update skip locked) head
+            where kernel.goes_by_floors(p_queues)
+            limit 1)
+        returning t.tenant_id, t.task_id, t.proc_inst_id, t.process_definition_id, t.activity_id, t.name, t.iteration,
+            t.engine_token, t.agent_orch, t.agent_id, t.agent_mode, t.instruction, t.input, t.output_schema, t.attempt,
+            t.max_attempts, t.timeout_seconds, t.fencing_token, t.lease_expires_at, t.created_at, t.started_at
+        into tenant_id, task_id, proc_inst_id, process_definition_id, activity_id, name, iteration,
+            engine_token, agent_orch, agent_id, agent_mode, instruction, input, output_schema, attempt,
+            max_attempts, timeout_seconds, fencing_token, lease_expires_at, created_at, started_at;
+        exit when found or v_upkeep;
+        v_upkeep := kernel.upkeep(p_queues, v_now);
+        exit when not v_upkeep;
     end loop;
-    if v_found is null then
+    if tenant_id is null then
+        if v_tenant is not null then
+            perform kernel.record_event(v_tenant, null, v_task_id, 'TASK_COMPLETED', 'pod:' || p_pod_id, v_name, v_data,
+                                        v_now);
+        end if;
         return;
+    elsif v_tenant is null then
+        perform kernel.record_event(tenant_id, proc_inst_id, task_id, 'TASK_CLAIMED', 'pod:' || p_pod_id, name,
+                                    kernel.timing(attempt, 'wait_seconds', v_now - created_at), v_now);
+    else
+        insert into public.events (tenant_id, proc_inst_id, task_id, event_type, actor, message, data, "timestamp")
+        values (v_tenant, null, v_task_id, 'TASK_COMPLETED', 'pod:' || p_pod_id, v_name, v_data, v_now),
+               (tenant_id, proc_inst_id, task_id, 'TASK_CLAIMED', 'pod:' || p_pod_id, name,
+                kernel.timing(attempt, 'wait_seconds', v_now - created_at), v_now);
     end if;
-    update public.todolist t set
-        status = 'IN_PROGRESS', attempt = t.attempt + 1, pod_id = p_pod_id, started_at = v_now,
-        fencing_token = nextval('kernel.fencing_token'), error = null, log_tail = null,
-        lease_expires_at = v_now + p_lease_seconds * interval '1 second'
-    where t.ctid = v_found
-    returning t.tenant_id, t.task_id, t.proc_inst_id, t.process_definition_id, t.activity_id, t.name, t.iteration,
-        t.engine_token, t.agent_orch, t.agent_id, t.agent_mode, t.instruction, t.input, t.output_schema, t.attempt,
-        t.max_attempts, t.timeout_seconds, t.fencing_token, t.lease_expires_at, t.created_at, t.started_at
-    into tenant_id, task_id, proc_inst_id, process_definition_id, activity_id, name, iteration,
-        engine_token, agent_orch, agent_id, agent_mode, instruction, input, output_schema, attempt,
-        max_attempts, timeout_seconds, fencing_token, lease_expires_at, created_at, started_at;
-    insert into public.events (tenant_id, proc_inst_id, task_id, event_type, actor, message, data, "timestamp")
-    values (tenant_id, proc_inst_id, task_id, 'TASK_CLAIMED', v_actor, name, jsonb_build_object(
-        'attempt', attempt, 'wait_seconds', round(extract(epoch from v_now - created_at), 3)), v_now);
     if agent_id is not null then
         agent := (select to_jsonb(a) - 'tenant_id' - 'updated_at' from public.agent_profile a
                   where a.tenant_id = next_task.tenant_id and a.agent_id = next_task.agent_id);
