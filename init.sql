@@ -532,9 +532,9 @@ begin
     values (p_tenant_id, p_proc_inst_id, p_task_id, p_type, p_actor, p_message, p_data, p_now);
 end $$;
 
--- What events say of an attempt: {attempt, p_what: seconds}.
+-- The data of an event of an attempt: {attempt, p_what: seconds}.
 create or replace function kernel.timing(p_attempt int, p_what text, p_time interval) returns jsonb
-language sql immutable as $$
+language sql stable as $$
     select jsonb_build_object('attempt', p_attempt, p_what, round(extract(epoch from p_time), 3))
 $$;
 
@@ -601,14 +601,15 @@ begin
     end if;
 end $$;
 
--- What a session remembers between claims: fleet.queues, for which the rest is valid; fleet.turn, the queue to begin
--- with; fleet.floor_LEVEL_QUEUE, its floors; fleet.upkeep_ms and fleet.upkeep_until_ms, how long to go by them.
 drop function if exists kernel.lock_next(jsonb, boolean, timestamptz);
 drop function if exists kernel.place(int, int, int);
 drop function if exists kernel.floor_of(int);
 drop function if exists kernel.upkeep_is_due(bigint, int);
 drop function if exists kernel.upkeep_done(bigint, bigint);
 
+-- What a session remembers between claims: fleet.queues, for which the rest is valid; fleet.turn, the queue to begin
+-- with; fleet.floor_PRIORITY_QUEUE; fleet.upkeep_ms, fleet.upkeep_rest_ms and fleet.upkeep_until_ms, see kernel.upkeep.
+-- The functions from here to kernel.goes_by_floors have no search_path, so that the planner puts them into the claim.
 create or replace function kernel.remembered(p_name text) returns bigint
 language sql stable as $$
     select nullif(current_setting('fleet.' || p_name, true), '')::bigint
@@ -619,8 +620,8 @@ language sql stable as $$
     select floor(date_part('epoch', statement_timestamp()) * 1000)::bigint
 $$;
 
--- The queue to look at, by its number in p_queues: a pod looks at each priority, there at each queue, beginning after the
--- queue that was served last, so that its queues take turns.
+-- A claim looks at each priority, there at each of the p_queues queues of the pod, beginning after the one that was
+-- served last, so that they take turns. The queue of look 0, 1, 2 ..., and the name of its floor there:
 create or replace function kernel.queue_of(p_look int, p_queues int) returns int
 language sql stable as $$
     select (p_look + kernel.remembered('turn'))::int % p_queues
@@ -631,6 +632,7 @@ language sql stable as $$
     select 'floor_' || (5 - p_look / p_queues) || '_' || kernel.queue_of(p_look, p_queues)
 $$;
 
+-- p_found, once it is remembered where it was found.
 create or replace function kernel.remember(p_found tid, p_rank bigint, p_look int, p_queues int) returns tid
 language sql volatile as $$
     select case when set_config('fleet.' || kernel.floor_of(p_look, p_queues), p_rank::text, false) is not null
@@ -639,11 +641,11 @@ language sql volatile as $$
            then p_found end
 $$;
 
+-- Whether floors may be trusted: not for other queues than the last time, and not when upkeep is due.
 create or replace function kernel.goes_by_floors(p_queues jsonb) returns boolean
 language sql stable as $$
     select current_setting('fleet.queues', true) = p_queues::text
-       and kernel.statement_ms() between kernel.remembered('upkeep_ms')
-                                     and kernel.remembered('upkeep_until_ms')
+       and kernel.statement_ms() between kernel.remembered('upkeep_ms') and kernel.remembered('upkeep_until_ms')
 $$;
 
 -- A tenant with max_running has its tasks parked (available_at = infinity) until one of its places is free: a place is
@@ -1059,8 +1061,8 @@ begin
         perform kernel.refuse_stale();
     end if;
     insert into public.events (tenant_id, proc_inst_id, task_id, event_type, actor, message, data, "timestamp")
-    values (v_tenant, v_instance, v_task_id, 'TASK_COMPLETED', v_actor, v_name, jsonb_build_object(
-        'attempt', v_attempt, 'run_seconds', round(extract(epoch from p_now - v_started_at), 3)), p_now);
+    values (v_tenant, v_instance, v_task_id, 'TASK_COMPLETED', v_actor, v_name,
+            kernel.timing(v_attempt, 'run_seconds', p_now - v_started_at), p_now);
     if v_instance is not null then
         perform kernel.apply_step(v_tenant, v_instance, p_done -> 'step', v_actor, p_now);
     end if;
@@ -1098,8 +1100,7 @@ begin
     case v_outcome
     when 'draft' then
         perform kernel.record_event(v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_DRAFTED', v_actor,
-            v_task.name, jsonb_build_object('attempt', v_task.attempt, 'run_seconds',
-                                            round(extract(epoch from p_now - v_task.started_at), 3)), p_now);
+            v_task.name, kernel.timing(v_task.attempt, 'run_seconds', p_now - v_task.started_at), p_now);
         perform kernel.notify_people(v_task, p_now);
     when 'released' then
         perform kernel.record_event(v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_RELEASED', v_actor,
@@ -1138,7 +1139,9 @@ end $$;
 -- next one for p_lease_seconds. The end comes first and the claim takes a fresh snapshot: as one statement the two
 -- deadlock. The plan is pinned, because one that was made while the queue was empty would sort the whole backlog.
 -- p_queues: names of orchestrators; [] only ends the last task. Returns no row when there is nothing to do.
--- What it calls for every task has no settings of its own: it runs with those of next_task.
+-- A task that is done and stands alone is ended here, every other end is kernel.finish_task's. When the floors are not
+-- to be trusted, or nothing lies above them, upkeep may lower them, and the claim looks once more.
+-- It is written for few statements and few expressions: each costs about as much as reading a row.
 create or replace function public.next_task(
     p_pod_id uuid, p_queues jsonb, p_lease_seconds int, p_done jsonb default null)
 returns table (
@@ -1151,10 +1154,11 @@ set enable_sort = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     v_now timestamptz := kernel.now();
-    v_tenant text;
-    v_task_id uuid;
-    v_name text;
-    v_data jsonb;
+    v_ended_tenant text;
+    v_ended_task uuid;
+    v_ended_actor text;
+    v_ended_name text;
+    v_ended_data jsonb;
     v_upkeep boolean;
 begin
     if p_done is not null then
@@ -1162,9 +1166,10 @@ begin
             status = 'DONE', output = nullif(p_done -> 'output', 'null'), finished_at = v_now, lease_expires_at = null
         where t.tenant_id = p_done ->> 'tenant_id' and t.task_id = (p_done ->> 'task_id')::uuid
           and t.fencing_token = (p_done ->> 'fencing_token')::bigint and t.status::text = 'IN_PROGRESS'
-          and p_done ->> 'outcome' = 'done' and p_done ->> 'proc_inst_id' is null
-        returning t.tenant_id, t.task_id, t.name, kernel.timing(t.attempt, 'run_seconds', v_now - t.started_at)
-        into v_tenant, v_task_id, v_name, v_data;
+          and p_done ->> 'outcome' = 'done' and t.proc_inst_id is null
+        returning t.tenant_id, t.task_id, 'pod:' || t.pod_id, t.name,
+            kernel.timing(t.attempt, 'run_seconds', v_now - t.started_at)
+        into v_ended_tenant, v_ended_task, v_ended_actor, v_ended_name, v_ended_data;
         if not found then
             perform kernel.finish_task(p_done, v_now);
         end if;
@@ -1197,17 +1202,17 @@ begin
         exit when not v_upkeep;
     end loop;
     if tenant_id is null then
-        if v_tenant is not null then
-            perform kernel.record_event(v_tenant, null, v_task_id, 'TASK_COMPLETED', 'pod:' || p_pod_id, v_name, v_data,
-                                        v_now);
+        if v_ended_task is not null then
+            perform kernel.record_event(v_ended_tenant, null, v_ended_task, 'TASK_COMPLETED', v_ended_actor,
+                                        v_ended_name, v_ended_data, v_now);
         end if;
         return;
-    elsif v_tenant is null then
+    elsif v_ended_task is null then
         perform kernel.record_event(tenant_id, proc_inst_id, task_id, 'TASK_CLAIMED', 'pod:' || p_pod_id, name,
                                     kernel.timing(attempt, 'wait_seconds', v_now - created_at), v_now);
     else
         insert into public.events (tenant_id, proc_inst_id, task_id, event_type, actor, message, data, "timestamp")
-        values (v_tenant, null, v_task_id, 'TASK_COMPLETED', 'pod:' || p_pod_id, v_name, v_data, v_now),
+        values (v_ended_tenant, null, v_ended_task, 'TASK_COMPLETED', v_ended_actor, v_ended_name, v_ended_data, v_now),
                (tenant_id, proc_inst_id, task_id, 'TASK_CLAIMED', 'pod:' || p_pod_id, name,
                 kernel.timing(attempt, 'wait_seconds', v_now - created_at), v_now);
     end if;

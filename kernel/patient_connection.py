@@ -9,17 +9,17 @@ from typing import Any, TypeVar
 from kernel.function_connection import FunctionConnection
 
 _R = TypeVar("_R")
-_PATIENCE_MS = 5
-_LONGEST_TURN_SECONDS = 0.02
+_PATIENCE_MS = 25
+_LONGEST_TURN_SECONDS = 0.05
 _READABLE = 1  # psycopg's word for it, in both directions: what a generator waits for, and what it is told
 
 
 class PatientConnection(FunctionConnection):
-    """Waits at most five milliseconds for each answer without giving way to the event loop, then as psycopg does.
+    """Waits at most 25 milliseconds for each answer without giving way to the event loop, then as psycopg does.
 
-    Most calls are answered within that time, and a trip through the event loop costs more than the rest of a call. For
-    a connection that is not shared: whoever calls has nothing to do until the answer is there. Where calls follow each
-    other without a pause, the loop gets its turn every twenty milliseconds.
+    Most calls are answered within that time, on a busy server too, and a trip through the event loop costs more than the
+    rest of a call. For a connection that is not shared: whoever calls has nothing to do until the answer is there.
+    Where calls follow each other without a pause, the loop gets its turn every 50 milliseconds.
     """
 
     _poll: "select.poll | None" = None
