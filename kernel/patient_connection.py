@@ -17,8 +17,8 @@ _READABLE = 1  # psycopg's word for it, in both directions: what a generator wai
 class PatientConnection(FunctionConnection):
     """Waits at most 25 milliseconds for each answer without giving way to the event loop, then as psycopg does.
 
-    Most calls are answered within that time, on a busy server too, and a trip through the event loop costs more than the
-    rest of a call. For a connection that is not shared: whoever calls has nothing to do until the answer is there.
+    Most calls are answered within that time, on a busy server too, and a trip through the event loop costs more than
+    the rest of a call. For a connection that is not shared: whoever calls has nothing to do until the answer is there.
     Where calls follow each other without a pause, the loop gets its turn every 50 milliseconds.
     """
 
