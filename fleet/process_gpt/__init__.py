@@ -8,6 +8,7 @@ How the modules depend on each other, from the ground up:
     vocabulary          forms, their fields, and how a field is named in an expression
     conditions          a condition in Python -> CEL
     people, tasks       roles -> assignments; activities -> the settings of a task
+    calls, each         call activities; sub-processes that run for each item of a list
     branches            the flows that leave a node: conditions, default, order
     plan                model -> what is written: nodes and flows that the engine runs
     layers, layout      where each node and flow is drawn

@@ -10,6 +10,12 @@ _FORBIDDEN = re.compile(r"[^\w.-]|[^\S]")
 _LONGEST = 200
 
 
+def valid_id(wish: str) -> str:
+    """`wish` as an XML name: itself where it is one."""
+    name = _FORBIDDEN.sub("_", wish)[:_LONGEST]
+    return name if re.match(r"[^\W\d]|_", name) else f"id_{name}"
+
+
 class Identifiers:
     """Hands out ids. The same wish gives another id the second time."""
 
@@ -18,8 +24,7 @@ class Identifiers:
 
     def take(self, wish: str) -> str:
         """`wish`, made an XML name and told apart from those taken before."""
-        name = _FORBIDDEN.sub("_", wish)[:_LONGEST]
-        name = name if re.match(r"[^\W\d]|_", name) else f"id_{name}"
+        name = valid_id(wish)
         chosen, number = name, 2
         while chosen in self._taken:
             chosen, number = f"{name}_{number}", number + 1

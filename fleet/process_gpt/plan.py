@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fleet.process_gpt.branches import Branch, Fork, choose, is_conditional, take_all
+from fleet.process_gpt.calls import call_settings, called_definition
+from fleet.process_gpt.each import Each, each_settings, read_each, told_each
 from fleet.process_gpt.findings import Outcome
 from fleet.process_gpt.identifiers import Identifiers
 from fleet.process_gpt.model import Flow, ImportRefused, Node, Scope
 from fleet.process_gpt.tasks import TaskSettings, Workshop, by_hand, task_settings
-from process_engine.vocabulary import CHOOSING, JOINING, SUBPROCESS, WORK
+from process_engine.vocabulary import CALL, CHOOSING, JOINING, SUBPROCESS, WORK
 
 GATEWAYS = CHOOSING | JOINING
 
-_EACH = ("forEachVariable", "determinationCode", "multiInstance")
 _KIND_NAMES = {
     "scriptTask": "A script task",
     "callActivity": "A call activity",
@@ -30,7 +31,9 @@ _KIND_NAMES = {
 
 @dataclass(frozen=True)
 class Element:
-    """A node of the BPMN file. `inside` is the content of a sub-process, `default` the default flow of a gateway."""
+    """A node of the BPMN file. `inside` is the content of a sub-process and `each` for what it runs again and again;
+    `default` is the default flow of a gateway.
+    """
 
     id: str
     kind: str
@@ -39,6 +42,7 @@ class Element:
     settings: TaskSettings | None = None
     default: str = ""
     inside: "Plan | None" = None
+    each: Each | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,8 @@ def _engine_kind(node: Node, shop: Workshop) -> str:
         )
     if node.kind == "task" and node.text("tool"):
         return "userTask"
+    if node.kind == CALL and called_definition(node):
+        return CALL
     return node.kind if node.kind in GATEWAYS | WORK | {SUBPROCESS, "manualTask", "task"} else "by_hand"
 
 
@@ -165,16 +171,23 @@ def _element(node: Node, kind: str, shop: Workshop, ids: Identifiers) -> Element
                 shop.findings.add(Outcome.LEFT_OUT, inner.id, f"Is in {node.id}, which became one task.", inner.name)
         return Element(node.id, "userTask", node.name or node.kind, note, by_hand(node, what, node.id, shop))
     if kind == SUBPROCESS:
-        inside = plan_scope(node.inside or Scope(node.id), shop, ids)
-        _add_each(node, inside, shop, ids)
-        return Element(node.id, kind, node.name, note, inside=inside)
+        content = node.inside or Scope(node.id)
+        inside, each = plan_scope(content, shop, ids), read_each(node, shop)
+        if each is None:
+            _ask_about_each(node, inside, shop, ids)
+            return Element(node.id, kind, node.name, note, inside=inside)
+        return Element(node.id, kind, node.name, note, each_settings(node, content, each, shop), "", inside, each)
+    if kind == CALL:
+        return Element(node.id, kind, node.name, note, call_settings(node, shop))
     settings = task_settings(node, node.id, shop) if kind in WORK else None
     return Element(node.id, kind, node.name, note, settings)
 
 
-def _add_each(node: Node, inside: Plan, shop: Workshop, ids: Identifiers) -> None:
-    """A sub-process that ran once for each of something: here it runs once, behind a person's task that says so."""
-    each = {key: str(node.properties[key]) for key in _EACH if node.properties.get(key)}
+def _ask_about_each(node: Node, inside: Plan, shop: Workshop, ids: Identifiers) -> None:
+    """A sub-process that ran once for each of something that only words say: here it runs once, behind a person's task
+    that says so.
+    """
+    each = told_each(node)
     if not each:
         return
     start = next(element.id for element in inside.elements if element.kind == "startEvent")

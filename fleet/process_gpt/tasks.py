@@ -20,7 +20,8 @@ _TOOL = "mcp:"
 class TaskSettings:
     """The settings of one task, as they stand in its extension elements.
 
-    `headers` are in order and none is empty; `inputs` maps the target of an input mapping to its expression.
+    `headers` are in order and none is empty; `inputs` maps the target of an input mapping to its expression; `calls` is
+    the definition that a call activity runs.
     """
 
     task_type: str = ""
@@ -28,6 +29,7 @@ class TaskSettings:
     assignment: Assignment = field(default_factory=Assignment)
     headers: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
+    calls: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  # lxml comes without type information
 
+from fleet.process_gpt.each import Each
 from fleet.process_gpt.identifiers import Identifiers
 from fleet.process_gpt.layout import Drawing
 from fleet.process_gpt.model import Json
@@ -81,14 +82,30 @@ def _write_element(parent: _Xml, element: Element, ends: list[tuple[str, str]]) 
         _write_settings(node, element.settings)
     for direction, flow in ends:
         _child(node, direction).text = flow
+    if element.each is not None:
+        _write_each(node, element.each)
     if element.inside is not None:
         _write_scope(node, element.inside)
+
+
+def _write_each(node: _Xml, each: Each) -> None:
+    marker = _child(node, "multiInstanceLoopCharacteristics")
+    extensions = _child(marker, "extensionElements") if each.collection or each.results else None
+    if extensions is not None:
+        _zeebe(
+            extensions, "loopCharacteristics", inputCollection=each.collection, inputElement=each.item,
+            outputCollection=each.results, outputElement=each.result,
+        )  # fmt: skip
+    if each.times:
+        _child(marker, "loopCardinality").text = each.times
 
 
 def _write_settings(node: _Xml, settings: TaskSettings) -> None:
     extensions = etree.Element(f"{{{BPMN}}}extensionElements")
     if settings.task_type:
         _zeebe(extensions, "taskDefinition", type=settings.task_type)
+    if settings.calls:
+        _zeebe(extensions, "calledElement", processId=settings.calls)
     if settings.form:
         _zeebe(extensions, "formDefinition", formKey=f"camunda-forms:bpmn:{settings.form}")
     assignment = settings.assignment

@@ -135,18 +135,60 @@ def test_a_sub_process_that_is_listed_twice_is_there_once_with_its_conditions() 
     result = imported(sample("vip_newsletter"))
     graph = parse(result.bpmn).spec["graph"]
     assert [node["id"] for node in graph["nodes"]] == ["draft", "confirm", "start", "end", "Sub_vip"]
-    walk = Walk(result).do("draft").do("Sub_vip_each")
+    walk = Walk(result).do("draft", vips=[{"name": "Kim"}])
     walk.do("write", 본문="안녕").do("review", approval_status=["rewrite"])
     assert walk.waits == ["write"]
-    walk.do("write").do("review", approval_status="approved")
-    assert walk.waits == ["confirm"] and walk.open[0].input["approval_status"] == "approved"
+    walk.do("write", 본문="안녕하세요").do("review", approval_status="approved")
+    assert walk.waits == ["confirm"]
+    assert walk.step.variables["Sub_vip_results"] == [{"본문": "안녕하세요", "approval_status": "approved"}]
 
 
-def test_what_ran_once_for_each_item_asks_a_person_about_the_others() -> None:
+def test_a_sub_process_runs_for_each_item_and_no_instance_sees_what_another_filled_in() -> None:
     result = imported(sample("vip_newsletter"))
-    assert "for each item" in told(result, Outcome.BY_HAND)["Sub_vip"]
-    walk = Walk(result).do("draft")
-    assert walk.waits == ["Sub_vip_each"] and "vip_newsletter_draft_form:vips" in walk.open[0].instruction
+    assert "vips_item" in " ".join(finding.what for finding in result.findings.of(Outcome.CHANGED))
+    walk = Walk(result).do("draft", vips=[{"name": "Kim"}, {"name": "Lee"}])
+    assert walk.waits == ["write", "write"]
+    assert [task.input["vips_item"]["name"] for task in walk.open] == ["Kim", "Lee"]
+    walk.do("write", 본문="for Kim").do("write", 본문="for Lee")
+    assert sorted(task.input["본문"] for task in walk.open) == ["for Kim", "for Lee"]
+    walk.do("review", approval_status="approved")
+    walk.do("review", approval_status="rewrite")
+    assert walk.waits == ["write"]
+    walk.do("write", 본문="for Lee again").do("review", approval_status="approved").do("confirm")
+    assert walk.step.ended
+    assert [each["본문"] for each in walk.step.variables["Sub_vip_results"]] == ["for Kim", "for Lee again"]
+
+
+def in_sub_process(**properties: str) -> dict[str, Any]:
+    inner = {"activities": [{"id": "x y", "name": "x", "type": "userTask", "tool": "formHandler:f"}]}
+    sub = {"id": "sub-1", "name": "Each", "type": "subProcess", "children": inner, "properties": json.dumps(properties)}
+    ends = [("s", "sub-1"), ("sub-1", "e")]
+    return {
+        "processDefinitionId": "p", "events": [{"id": "s", "type": "startEvent"}, {"id": "e", "type": "endEvent"}],
+        "subProcesses": [sub], "sequences": [{"source": x, "target": y} for x, y in ends],
+        "forms": [{"id": "f", "fields_json": [{"key": "a b", "type": "text"}]}],
+    }  # fmt: skip
+
+
+def test_a_number_of_times_is_kept() -> None:
+    walk = Walk(imported(in_sub_process(forEachVariable="3")))
+    assert walk.waits == ["x_y"] * 3
+    for number in range(3):
+        walk.do("x_y", **{"a b": number})
+    assert walk.step.ended and walk.step.variables["sub_1_results"] == [{"a b": 0}, {"a b": 1}, {"a b": 2}]
+
+
+def test_a_list_whose_name_is_no_name_for_a_variable_is_found() -> None:
+    walk = Walk(imported(in_sub_process(determinationCode="some_form: 고객-목록")), **{"고객-목록": [1, 2]})
+    assert walk.waits == ["x_y"] * 2 and [task.input["고객_목록_item"] for task in walk.open] == [1, 2]
+
+
+def test_what_runs_for_each_of_something_in_words_asks_a_person_about_the_others() -> None:
+    result = imported(in_sub_process(forEachVariable="for every customer"))
+    assert "for each item" in told(result, Outcome.BY_HAND)["sub-1"]
+    walk = Walk(result)
+    assert walk.waits == ["sub-1_each"] and "for every customer" in walk.open[0].instruction
+    assert walk.do("sub-1_each").waits == ["x_y"]
 
 
 def test_the_designers_shape_is_read_and_what_cannot_run_becomes_a_persons_task() -> None:
@@ -156,8 +198,16 @@ def test_the_designers_shape_is_read_and_what_cannot_run_becomes_a_persons_task(
     walk.do("check_stock")
     assert walk.waits == ["compute"] and "price = 3 * 7" in walk.open[0].instruction
     assert walk.open[0].agent_mode == "none"
-    assert set(told(result, Outcome.BY_HAND)) == {"compute", "tender"}
+    assert set(told(result, Outcome.BY_HAND)) == {"compute"}
     assert {"too_late", "remind", "s15", "s13"} <= set(told(result, Outcome.LEFT_OUT))
+
+
+def test_a_call_activity_calls_the_definition_by_the_id_that_an_import_gives_it() -> None:
+    result = imported(sample("purchase"))
+    [call] = etree.fromstring(result.bpmn).iter("{http://camunda.org/schema/zeebe/1.0}calledElement")
+    assert call.get("processId") == "tender_process"
+    assert 'Deploy the definition "tender_process" first' in told(result, Outcome.TO_SET_UP)["tender"]
+    assert "roleBindings" in told(result, Outcome.LEFT_OUT)["tender"]
 
 
 def test_a_condition_in_words_stops_the_instance_and_is_quoted() -> None:
