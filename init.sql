@@ -69,6 +69,8 @@ alter type public.event_type add value if not exists 'TASK_ASSIGNED';
 alter type public.event_type add value if not exists 'TASK_CHANGED';
 alter type public.event_type add value if not exists 'INCIDENT_RETRIED';
 alter type public.event_type add value if not exists 'API_KEY_CHANGED';
+alter type public.event_type add value if not exists 'EVENT_RECEIVED';
+alter type public.event_type add value if not exists 'EVENT_THROWN';
 
 -- == 2. Roles ========================================================================================================
 -- anon, authenticated and service_role are Supabase's; they are made only where they are missing. fleet_api,
@@ -421,6 +423,61 @@ create table if not exists public.pod (
     heartbeat_at timestamptz not null
 );
 
+-- What is waited for: by a token of an instance, or by a definition, whose newest version is started by it.
+create table if not exists public.event_wait (
+    tenant_id text not null references public.tenants,
+    wait_id uuid not null,
+    proc_inst_id uuid,                                 -- null: it starts an instance
+    process_definition_id text not null,
+    process_definition_version int not null,
+    engine_token text,                                 -- the engine's name for who waits; null: the definition
+    element_id text not null,
+    kind text not null check (kind in ('timer', 'message', 'signal')),
+    once boolean not null,                             -- the first event ends the wait
+    name text,                                         -- of the message or signal
+    correlation_key text,                              -- of the message; null where it starts an instance
+    due_at timestamptz,                                -- null: no timer, or one that will not be due again
+    repeat_every interval,
+    repeats_left int,                                  -- null: for ever
+    taken boolean not null default false,              -- a message is on its way to it
+    revision int not null,                             -- of the instance, which opened it
+    created_at timestamptz not null,
+    primary key (tenant_id, wait_id),
+    foreign key (tenant_id, proc_inst_id) references public.bpm_proc_inst on delete cascade,
+    foreign key (tenant_id, process_definition_id, process_definition_version) references public.process_def
+);
+
+create index if not exists event_wait_due on public.event_wait (due_at) where due_at is not null;
+create index if not exists event_wait_named on public.event_wait (tenant_id, kind, name, correlation_key)
+    where name is not null;
+create unique index if not exists event_wait_of_instance
+    on public.event_wait (tenant_id, proc_inst_id, engine_token, element_id) where proc_inst_id is not null;
+create index if not exists event_wait_of_definition
+    on public.event_wait (tenant_id, process_definition_id) where proc_inst_id is null;
+
+-- What has come for a wait and is not worked off yet; and messages that nothing waits for yet (wait_id null).
+create table if not exists public.event_arrival (
+    tenant_id text not null references public.tenants,
+    arrival_id uuid not null,
+    kind text not null check (kind in ('timer', 'message', 'signal')),
+    name text,
+    correlation_key text,
+    variables jsonb not null,
+    initiator text not null,                           -- of an instance that it starts
+    wait_id uuid,                                      -- no foreign key: the wait may be over before this is worked off
+    expires_at timestamptz,                            -- of a message: until then it waits for somebody to wait for it
+    claimed_until timestamptz not null,                -- whoever works it off has until then
+    error text,                                        -- why the process cannot take it: an incident
+    created_at timestamptz not null,
+    primary key (tenant_id, arrival_id)
+);
+
+create index if not exists event_arrival_to_do
+    on public.event_arrival (claimed_until) where wait_id is not null and error is null;
+create index if not exists event_arrival_kept
+    on public.event_arrival (tenant_id, name, correlation_key, arrival_id) where wait_id is null;
+create index if not exists event_arrival_expiring on public.event_arrival (expires_at) where wait_id is null;
+
 create table if not exists public.idempotency_key (
     tenant_id text not null references public.tenants,
     key text not null check (length(key) between 1 and 200),
@@ -430,6 +487,8 @@ create table if not exists public.idempotency_key (
     created_at timestamptz not null,
     primary key (tenant_id, key)
 );
+
+alter table public.idempotency_key add column if not exists answer jsonb;   -- of a deed that made no task or instance
 
 create sequence if not exists kernel.fencing_token;
 
@@ -942,8 +1001,9 @@ begin
     end if;
 end $$;
 
--- Moves an instance on. p_step: {revision, state, variables, ended, tasks: [...], cancelled: [engine_token ...]}; it
--- was computed for that revision, and is refused when the instance has moved since.
+-- Moves an instance on. p_step: {revision, state, variables, ended, tasks: [...], cancelled: [engine_token ...],
+-- events?: see kernel.apply_events}; it was computed for that revision, and is refused when the instance has moved
+-- since.
 create or replace function kernel.apply_step(
     p_tenant_id text, p_proc_inst_id uuid, p_step jsonb, p_actor text, p_now timestamptz) returns void
 language plpgsql volatile set search_path = '' as $$
@@ -965,6 +1025,9 @@ begin
     perform kernel.cancel_tasks(p_tenant_id, p_proc_inst_id, p_step -> 'cancelled', p_actor, p_now);
     perform kernel.insert_tasks(p_tenant_id, p_proc_inst_id, v_instance.process_definition_id, p_step -> 'tasks',
                                 p_actor, p_now);
+    if p_step ? 'events' then
+        perform kernel.apply_events(v_instance, p_step -> 'events', p_actor, p_now);
+    end if;
     if v_ended then
         perform kernel.record_event(p_tenant_id, p_proc_inst_id, null, 'INSTANCE_COMPLETED', p_actor, null, null, p_now);
         perform kernel.notify(p_tenant_id, v_instance.initiator, 'PROCESS_DONE', p_proc_inst_id, null,
@@ -998,6 +1061,166 @@ begin
             perform pg_notify('fleet_cancel', v_task.pod_id::text);
         end if;
     end loop;
+end $$;
+
+-- What a step does to events. p_events: {closed: [[token, element] ...], opened: [{token, element, kind, once, name?,
+-- correlation_key?, schedule?: {at?, after?, every?, times?}} ...], thrown: [{kind, element, name, correlation_key,
+-- variables, not_to: [[token, element] ...]} ...]}.
+create or replace function kernel.apply_events(
+    p_instance public.bpm_proc_inst, p_events jsonb, p_actor text, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_thrown jsonb;
+begin
+    perform kernel.lock_messages(p_instance.tenant_id,
+        array(select w.name from public.event_wait w
+              where w.tenant_id = p_instance.tenant_id and w.proc_inst_id = p_instance.id and w.kind = 'message')
+        || array(select e ->> 'name' from jsonb_array_elements((p_events -> 'opened') || (p_events -> 'thrown')) e
+                 where e ->> 'kind' = 'message'));
+    delete from public.event_wait w using jsonb_array_elements(p_events -> 'closed') c
+    where w.tenant_id = p_instance.tenant_id and w.proc_inst_id = p_instance.id
+      and w.engine_token = c ->> 0 and w.element_id = c ->> 1;
+    perform kernel.open_waits(p_instance.tenant_id, p_instance.id, p_instance.process_definition_id,
+        p_instance.process_definition_version, p_instance.revision, p_events -> 'opened', p_now);
+    for v_thrown in select t from jsonb_array_elements(p_events -> 'thrown') t loop
+        perform kernel.record_event(p_instance.tenant_id, p_instance.id, null, 'EVENT_THROWN', p_actor,
+            v_thrown ->> 'name', v_thrown - 'not_to' - 'variables' - 'name', p_now);
+        if v_thrown ->> 'kind' = 'message' then
+            perform kernel.send_message(p_instance.tenant_id, v_thrown ->> 'name', v_thrown ->> 'correlation_key',
+                v_thrown -> 'variables', p_now + interval '1 hour', p_instance.initiator, p_now);
+        else
+            perform kernel.send_signal(p_instance.tenant_id, v_thrown ->> 'name', v_thrown -> 'variables',
+                                       p_instance.initiator, p_instance.id, v_thrown -> 'not_to', p_now);
+        end if;
+    end loop;
+end $$;
+
+-- Messages of one name are matched with waits one transaction after the other: else a message and a wait that come at
+-- the same moment would miss each other. All names of a transaction are locked at once and in order, before any wait is
+-- touched, so that nobody waits for somebody who waits.
+create or replace function kernel.lock_messages(p_tenant_id text, p_names text[]) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_key bigint;
+begin
+    for v_key in select distinct hashtextextended('message ' || p_tenant_id || ' ' || n, 0) from unnest(p_names) n
+                 order by 1
+    loop
+        perform pg_advisory_xact_lock(v_key);
+    end loop;
+end $$;
+
+-- p_proc_inst_id null: they start instances of the definition. A message that was kept for such a wait goes to it.
+create or replace function kernel.open_waits(
+    p_tenant_id text, p_proc_inst_id uuid, p_definition_id text, p_version int, p_revision int, p_opened jsonb,
+    p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_wait public.event_wait;
+begin
+    for v_wait in
+        insert into public.event_wait (
+            tenant_id, wait_id, proc_inst_id, process_definition_id, process_definition_version, engine_token,
+            element_id, kind, once, name, correlation_key, due_at, repeat_every, repeats_left, revision, created_at)
+        select p_tenant_id, kernel.new_id(), p_proc_inst_id, p_definition_id, p_version, o ->> 'token', o ->> 'element',
+               o ->> 'kind', (o ->> 'once')::boolean, o ->> 'name',
+               case when p_proc_inst_id is not null then o ->> 'correlation_key' end,
+               coalesce((o #>> '{schedule,at}')::timestamptz,
+                        p_now + coalesce(o #>> '{schedule,after}', o #>> '{schedule,every}')::interval),
+               (o #>> '{schedule,every}')::interval, (o #>> '{schedule,times}')::int, p_revision, p_now
+        from jsonb_array_elements(p_opened) with ordinality as e(o, place) order by place
+        returning *
+    loop
+        if v_wait.kind = 'message' and p_proc_inst_id is not null then
+            perform kernel.give_kept_message(v_wait, p_now);
+        end if;
+    end loop;
+end $$;
+
+-- The oldest message that was kept for a wait, where there is one, goes to it; to one that stays, all of them.
+create or replace function kernel.give_kept_message(p_wait public.event_wait, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    update public.event_arrival a set wait_id = p_wait.wait_id, claimed_until = p_now
+    where (a.tenant_id, a.arrival_id) in (
+        select k.tenant_id, k.arrival_id from public.event_arrival k
+        where k.tenant_id = p_wait.tenant_id and k.name = p_wait.name and k.correlation_key = p_wait.correlation_key
+          and k.wait_id is null and k.expires_at > p_now
+        order by k.arrival_id limit case when p_wait.once then 1 end);
+    if found and p_wait.once then
+        update public.event_wait w set taken = true
+        where w.tenant_id = p_wait.tenant_id and w.wait_id = p_wait.wait_id;
+    end if;
+end $$;
+
+-- A message goes to the oldest wait of an instance for its name and key; else to a definition that it starts; else it
+-- is kept until it expires. The caller holds kernel.lock_messages.
+create or replace function kernel.send_message(
+    p_tenant_id text, p_name text, p_key text, p_variables jsonb, p_expires_at timestamptz, p_initiator text,
+    p_now timestamptz) returns public.event_arrival
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_arrival public.event_arrival;
+    v_wait public.event_wait;
+begin
+    select w.* into v_wait from public.event_wait w
+    where w.tenant_id = p_tenant_id and w.kind = 'message' and w.name = p_name and not w.taken
+      and (w.proc_inst_id is null or w.correlation_key = p_key)
+    order by w.proc_inst_id is null, w.wait_id limit 1;
+    insert into public.event_arrival (tenant_id, arrival_id, kind, name, correlation_key, variables, initiator, wait_id,
+                                      expires_at, claimed_until, created_at)
+    values (p_tenant_id, kernel.new_id(), 'message', p_name, p_key, p_variables, p_initiator, v_wait.wait_id,
+            p_expires_at, p_now, p_now)
+    returning * into v_arrival;
+    if v_wait.once and v_wait.proc_inst_id is not null then
+        update public.event_wait w set taken = true where w.tenant_id = p_tenant_id and w.wait_id = v_wait.wait_id;
+    end if;
+    return v_arrival;
+end $$;
+
+-- A signal goes to everything in the tenant that waits for it now, but not to p_not_to of the instance that threw it.
+create or replace function kernel.send_signal(
+    p_tenant_id text, p_name text, p_variables jsonb, p_initiator text, p_thrower uuid, p_not_to jsonb,
+    p_now timestamptz) returns bigint
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_reached bigint;
+begin
+    insert into public.event_arrival (tenant_id, arrival_id, kind, name, variables, initiator, wait_id, claimed_until,
+                                      created_at)
+    select p_tenant_id, kernel.new_id(), 'signal', p_name, p_variables, p_initiator, w.wait_id, p_now, p_now
+    from public.event_wait w
+    where w.tenant_id = p_tenant_id and w.kind = 'signal' and w.name = p_name
+      and not coalesce(w.proc_inst_id = p_thrower
+                       and p_not_to @> jsonb_build_array(jsonb_build_array(w.engine_token, w.element_id)), false)
+    order by w.wait_id;
+    get diagnostics v_reached = row_count;
+    return v_reached;
+end $$;
+
+-- The newest version of a definition is the one that events start. p_starts: as opened in kernel.apply_events.
+create or replace function kernel.replace_starts(
+    p_tenant_id text, p_definition_id text, p_version int, p_starts jsonb, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    perform kernel.lock_messages(p_tenant_id, array(
+        select w.name from public.event_wait w
+        where w.tenant_id = p_tenant_id and w.process_definition_id = p_definition_id and w.proc_inst_id is null
+          and w.kind = 'message'
+        union select s ->> 'name' from jsonb_array_elements(p_starts) s where s ->> 'kind' = 'message'));
+    delete from public.event_wait w
+    where w.tenant_id = p_tenant_id and w.process_definition_id = p_definition_id and w.proc_inst_id is null;
+    perform kernel.open_waits(p_tenant_id, null, p_definition_id, p_version, 0, p_starts, p_now);
+end $$;
+
+-- Ends all waits of an instance that was cancelled.
+create or replace function kernel.close_waits(p_tenant_id text, p_proc_inst_id uuid) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    perform kernel.lock_messages(p_tenant_id, array(
+        select w.name from public.event_wait w
+        where w.tenant_id = p_tenant_id and w.proc_inst_id = p_proc_inst_id and w.kind = 'message'));
+    delete from public.event_wait w where w.tenant_id = p_tenant_id and w.proc_inst_id = p_proc_inst_id;
 end $$;
 
 -- == 7. For the pod ==================================================================================================
@@ -1260,6 +1483,143 @@ begin
     return v_task;
 end $$;
 
+-- Events to work off, claimed for p_claim_seconds: timers that are due, and messages and signals that found somebody who
+-- waits. Whoever takes them computes the step and calls settle_arrival; what is not settled in time is taken again. The
+-- place is in the index of what is to do, so that an idle call reads the heads of three indexes.
+create or replace function public.take_arrivals(p_limit int, p_claim_seconds int)
+returns table (tenant_id text, arrival_id uuid, kind text, name text, variables jsonb, initiator text,
+               proc_inst_id uuid, process_definition_id text, process_definition_version int, engine_token text,
+               element_id text)
+language plpgsql volatile security definer set search_path = '' set enable_seqscan = off as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := kernel.now();
+    v_arrival public.event_arrival;
+begin
+    perform kernel.ring_timers(p_limit, v_now);
+    delete from public.event_arrival a where (a.tenant_id, a.arrival_id) in (
+        select k.tenant_id, k.arrival_id from public.event_arrival k
+        where k.wait_id is null and k.expires_at <= v_now order by k.expires_at limit p_limit for update skip locked);
+    for v_arrival in
+        select a.* from public.event_arrival a
+        where a.wait_id is not null and a.error is null and a.claimed_until <= v_now
+        order by a.claimed_until limit p_limit for update skip locked
+    loop
+        update public.event_arrival a set claimed_until = v_now + p_claim_seconds * interval '1 second'
+        where a.tenant_id = v_arrival.tenant_id and a.arrival_id = v_arrival.arrival_id;
+        return query
+        select v_arrival.tenant_id, v_arrival.arrival_id, v_arrival.kind, v_arrival.name, v_arrival.variables,
+               v_arrival.initiator, w.proc_inst_id, w.process_definition_id, w.process_definition_version,
+               w.engine_token, w.element_id
+        from (values (1)) one left join public.event_wait w
+            on w.tenant_id = v_arrival.tenant_id and w.wait_id = v_arrival.wait_id;
+    end loop;
+end $$;
+
+-- Timers that are due arrive. One that repeats is due again; what it missed while nobody looked it does once.
+create or replace function kernel.ring_timers(p_limit int, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_wait public.event_wait;
+begin
+    for v_wait in
+        select w.* from public.event_wait w where w.due_at is not null and w.due_at <= p_now
+        order by w.due_at limit p_limit for update skip locked
+    loop
+        insert into public.event_arrival (tenant_id, arrival_id, kind, variables, initiator, wait_id, claimed_until,
+                                          created_at)
+        values (v_wait.tenant_id, kernel.new_id(), 'timer', '{}', 'timer', v_wait.wait_id, p_now, p_now);
+        update public.event_wait w set
+            due_at = case when w.repeats_left = 1 or w.repeat_every is null then null
+                          when w.due_at + w.repeat_every > p_now then w.due_at + w.repeat_every
+                          else p_now + w.repeat_every end,
+            repeats_left = w.repeats_left - 1
+        where w.tenant_id = v_wait.tenant_id and w.wait_id = v_wait.wait_id;
+    end loop;
+end $$;
+
+-- An arrival is worked off: p_step moves its instance on, or starts one; or p_incident {revision, reason} says why that
+-- cannot be. Where the wait is over by now, a message looks for another one and anything else is void. state: applied,
+-- failed, void, or gone (somebody else did it).
+create or replace function public.settle_arrival(
+    p_arrival_id uuid, p_step jsonb default null, p_incident jsonb default null)
+returns table (state text, proc_inst_id uuid)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_arrival public.event_arrival;
+    v_wait public.event_wait;
+    v_instance uuid;
+begin
+    select w.proc_inst_id into v_instance from public.event_arrival a join public.event_wait w
+        on w.tenant_id = a.tenant_id and w.wait_id = a.wait_id
+    where a.tenant_id = v_tenant and a.arrival_id = p_arrival_id;
+    perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_instance for no key update;
+    select a.* into v_arrival from public.event_arrival a
+    where a.tenant_id = v_tenant and a.arrival_id = p_arrival_id and a.error is null for update;
+    if not found then
+        return query select 'gone', null::uuid;
+        return;
+    end if;
+    select w.* into v_wait from public.event_wait w where w.tenant_id = v_tenant and w.wait_id = v_arrival.wait_id;
+    if not found then
+        perform kernel.redirect(v_arrival, v_now);
+        return query select 'void', null::uuid;
+        return;
+    end if;
+    if p_incident is not null then
+        perform kernel.fail_arrival(v_arrival, v_wait, p_incident, v_now);
+        return query select 'failed', v_wait.proc_inst_id;
+        return;
+    end if;
+    delete from public.event_arrival a where a.tenant_id = v_tenant and a.arrival_id = p_arrival_id;
+    if v_instance is null then
+        v_instance := kernel.new_id();
+        perform kernel.insert_instance(v_tenant, v_instance, v_wait.process_definition_id,
+                                       v_wait.process_definition_version, v_arrival.initiator, v_now);
+    end if;
+    perform kernel.record_event(v_tenant, v_instance, null, 'EVENT_RECEIVED', kernel.actor(), v_arrival.name,
+        jsonb_build_object('kind', v_arrival.kind, 'element_id', v_wait.element_id), v_now);
+    perform kernel.apply_step(v_tenant, v_instance, p_step, kernel.actor(), v_now);
+    return query select 'applied', v_instance;
+end $$;
+
+-- What came for a wait that is over: a message that has not expired is sent again.
+create or replace function kernel.redirect(p_arrival public.event_arrival, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    delete from public.event_arrival a
+    where a.tenant_id = p_arrival.tenant_id and a.arrival_id = p_arrival.arrival_id;
+    if p_arrival.kind = 'message' and p_arrival.expires_at > p_now then
+        perform kernel.lock_messages(p_arrival.tenant_id, array[p_arrival.name]);
+        perform kernel.send_message(p_arrival.tenant_id, p_arrival.name, p_arrival.correlation_key, p_arrival.variables,
+                                    p_arrival.expires_at, p_arrival.initiator, p_now);
+    end if;
+end $$;
+
+-- The process cannot take an event: an incident.
+create or replace function kernel.fail_arrival(
+    p_arrival public.event_arrival, p_wait public.event_wait, p_incident jsonb, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_reason text := p_incident ->> 'reason';
+    v_initiator text := p_arrival.initiator;
+begin
+    perform kernel.require_revision(p_wait.tenant_id, p_wait.proc_inst_id, (p_incident ->> 'revision')::int);
+    update public.event_arrival a set error = v_reason
+    where a.tenant_id = p_arrival.tenant_id and a.arrival_id = p_arrival.arrival_id;
+    perform kernel.record_event(p_wait.tenant_id, p_wait.proc_inst_id, null, 'INCIDENT', 'kernel', v_reason,
+        jsonb_build_object('kind', p_arrival.kind, 'element_id', p_wait.element_id, 'name', p_arrival.name,
+                           'process_definition_id', p_wait.process_definition_id), p_now);
+    update public.bpm_proc_inst i set status = 'ERROR', error = format('%s: %s', p_wait.element_id, v_reason)
+    where i.tenant_id = p_wait.tenant_id and i.id = p_wait.proc_inst_id and i.status in ('RUNNING', 'ERROR')
+    returning i.initiator into v_initiator;
+    perform kernel.notify(p_wait.tenant_id, coalesce(v_initiator, p_arrival.initiator), 'INCIDENT', p_wait.proc_inst_id,
+                          null, v_reason, p_now);
+end $$;
+
 -- p_call: {kind, name, request, response, outcome, input_tokens, output_tokens, cost_usd, latency_ms}
 create or replace function public.record_call(
     p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call jsonb)
@@ -1493,6 +1853,8 @@ begin
             kernel.now())
     returning process_def.id, process_def.version, process_def.name, process_def.deployed_by,
               process_def.created_at, true;
+    perform kernel.replace_starts(v_tenant, p_id, coalesce(v_newest.version, 0) + 1,
+                                  coalesce(p_spec -> 'starts', '[]'), kernel.now());
     perform kernel.record_event(v_tenant, null, null, 'DEFINITION_DEPLOYED', kernel.actor(), p_name, jsonb_build_object(
         'process_definition_id', p_id, 'version', coalesce(v_newest.version, 0) + 1), kernel.now());
 end $$;
@@ -1556,6 +1918,18 @@ begin
     return next v_earlier;
 end $$;
 
+create or replace function kernel.insert_instance(
+    p_tenant_id text, p_proc_inst_id uuid, p_definition_id text, p_version int, p_initiator text, p_now timestamptz)
+returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    insert into public.bpm_proc_inst (tenant_id, id, process_definition_id, process_definition_version, initiator,
+        status, variables, state, revision, start_time)
+    values (p_tenant_id, p_proc_inst_id, p_definition_id, p_version, p_initiator, 'RUNNING', '{}', '{}', 0, p_now);
+    perform kernel.record_event(p_tenant_id, p_proc_inst_id, null, 'INSTANCE_STARTED', kernel.actor(), p_initiator,
+        jsonb_build_object('process_definition_id', p_definition_id, 'version', p_version), p_now);
+end $$;
+
 -- Starts an instance with the engine's first step (see kernel.apply_step; its revision is 0). Returns the instance
 -- that the idempotency key already made, where there is one.
 create or replace function public.start_instance(
@@ -1575,11 +1949,7 @@ begin
         return query select v_earlier.proc_inst_id, true;
         return;
     end if;
-    insert into public.bpm_proc_inst (tenant_id, id, process_definition_id, process_definition_version, initiator,
-        status, variables, state, revision, start_time)
-    values (v_tenant, v_id, p_process_definition_id, p_version, p_initiator, 'RUNNING', '{}', '{}', 0, v_now);
-    perform kernel.record_event(v_tenant, v_id, null, 'INSTANCE_STARTED', kernel.actor(), p_initiator,
-        jsonb_build_object('process_definition_id', p_process_definition_id, 'version', p_version), v_now);
+    perform kernel.insert_instance(v_tenant, v_id, p_process_definition_id, p_version, p_initiator, v_now);
     perform kernel.apply_step(v_tenant, v_id, p_step, kernel.actor(), v_now);
     return query select v_id, false;
 end $$;
@@ -1910,10 +2280,74 @@ begin
     update public.bpm_proc_inst i set status = 'CANCELLED', end_time = v_now, revision = i.revision + 1
     where i.tenant_id = v_tenant and i.id = p_proc_inst_id;
     perform kernel.cancel_tasks(v_tenant, p_proc_inst_id, null, kernel.actor(), v_now);
+    perform kernel.close_waits(v_tenant, p_proc_inst_id);
     perform kernel.record_event(v_tenant, p_proc_inst_id, null, 'INSTANCE_CANCELLED', kernel.actor(), p_reason, null,
                                 v_now);
     return query select p_proc_inst_id, 'CANCELLED'::public.process_status;
 end $$;
+
+-- Sends a message. status: correlated (an instance waits for it), starting (it starts one), kept (until it expires).
+create or replace function public.publish_message(
+    p_name text, p_correlation_key text, p_variables jsonb, p_ttl_seconds int, p_initiator text,
+    p_idempotency_key text default null, p_fingerprint text default null)
+returns table (message_id uuid, status text, proc_inst_id uuid, replayed boolean)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_arrival public.event_arrival;
+    v_wait public.event_wait;
+    v_earlier public.idempotency_key;
+    v_status text;
+begin
+    if p_ttl_seconds not between 0 and 2592000 then
+        perform kernel.refuse('PT422', format('ttl_seconds %s is out of bounds.', p_ttl_seconds), 'ttl_seconds',
+                              'Use 0 to 2592000 (30 days).');
+    end if;
+    select * into v_earlier from kernel.recall(v_tenant, p_idempotency_key, p_fingerprint, null, null);
+    if found then
+        return query select (v_earlier.answer ->> 'message_id')::uuid, v_earlier.answer ->> 'status',
+                            (v_earlier.answer ->> 'proc_inst_id')::uuid, true;
+        return;
+    end if;
+    perform kernel.lock_messages(v_tenant, array[p_name]);
+    v_arrival := kernel.send_message(v_tenant, p_name, p_correlation_key, p_variables,
+                                     v_now + p_ttl_seconds * interval '1 second', p_initiator, v_now);
+    select w.* into v_wait from public.event_wait w where w.tenant_id = v_tenant and w.wait_id = v_arrival.wait_id;
+    v_status := case when v_wait.proc_inst_id is not null then 'correlated' when v_wait.wait_id is not null
+                     then 'starting' else 'kept' end;
+    perform kernel.remember_answer(v_tenant, p_idempotency_key, jsonb_build_object(
+        'message_id', v_arrival.arrival_id, 'status', v_status, 'proc_inst_id', v_wait.proc_inst_id));
+    return query select v_arrival.arrival_id, v_status, v_wait.proc_inst_id, false;
+end $$;
+
+-- Sends a signal to everything in the tenant that waits for it now. reached: how many waits that were.
+create or replace function public.publish_signal(
+    p_name text, p_variables jsonb, p_initiator text, p_idempotency_key text default null,
+    p_fingerprint text default null)
+returns table (reached bigint, replayed boolean)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_earlier public.idempotency_key;
+    v_reached bigint;
+begin
+    select * into v_earlier from kernel.recall(v_tenant, p_idempotency_key, p_fingerprint, null, null);
+    if found then
+        return query select (v_earlier.answer ->> 'reached')::bigint, true;
+        return;
+    end if;
+    v_reached := kernel.send_signal(v_tenant, p_name, p_variables, p_initiator, null, '[]', kernel.now());
+    perform kernel.remember_answer(v_tenant, p_idempotency_key, jsonb_build_object('reached', v_reached));
+    return query select v_reached, false;
+end $$;
+
+create or replace function kernel.remember_answer(p_tenant_id text, p_key text, p_answer jsonb) returns void
+language sql volatile set search_path = '' as $$
+    update public.idempotency_key k set answer = p_answer where k.tenant_id = p_tenant_id and k.key = p_key
+$$;
 
 -- Tasks that stand alone, outside any process instance. p_tasks: see kernel.insert_tasks.
 create or replace function public.enqueue_tasks(p_tasks jsonb) returns table (task_id uuid)
@@ -2877,8 +3311,8 @@ create or replace view public.model_spend with (security_invoker = true) as
 do $$
 declare
     v_table text;
-    v_tenant_tables text[] := array['tenants', 'process_def', 'decision_def', 'bpm_proc_inst', 'todolist', 'events', 'journal',
-        'notifications', 'documents', 'document_chunk', 'agent_profile'];
+    v_tenant_tables text[] := array['tenants', 'process_def', 'decision_def', 'bpm_proc_inst', 'todolist', 'events',
+        'journal', 'notifications', 'documents', 'document_chunk', 'agent_profile', 'event_wait', 'event_arrival'];
     v_kernel_tables text[] := array['api_key', 'idempotency_key', 'pod', 'notification_preference', 'device_token',
         'webhook_endpoint', 'outbox'];
 begin
@@ -2936,6 +3370,9 @@ begin
             ('cancel_instance', 'fleet_api, service_role'), ('enqueue_tasks', 'fleet_api, service_role'),
             ('save_agent', 'fleet_api, service_role'), ('save_documents', 'fleet_api, service_role'),
             ('delete_document', 'fleet_api, service_role'),
+            ('publish_message', 'fleet_api, service_role'), ('publish_signal', 'fleet_api, service_role'),
+            ('take_arrivals', 'fleet_api, fleet_pod, service_role'),
+            ('settle_arrival', 'fleet_api, fleet_pod, service_role'),
             ('queue_depths', 'fleet_api, fleet_pod, service_role'), ('find_pods', 'fleet_api, service_role'),
             ('search_documents', 'authenticated, fleet_api, fleet_pod'),
             ('deploy_decisions', 'fleet_api, service_role'), ('find_decisions', 'authenticated, fleet_api'),

@@ -17,6 +17,7 @@ from agent_pod.runners import Runners
 from kernel.functions import Kernel
 from kernel.models import AgentMode, ClaimedTask, Json
 from process_engine import advance, schema_check
+from process_engine.task_errors import throws_error
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ def _message(work: Work, endpoints: Endpoints) -> dict[str, Any]:
 
 
 def _checked(task: ClaimedTask, answer: Answer) -> Answer:
-    if not isinstance(answer, Done) or task.output_schema is None:
+    if not isinstance(answer, Done) or task.output_schema is None or throws_error(answer.output):
         return answer
     try:
         fault = schema_check.fault(task.output_schema, answer.output)

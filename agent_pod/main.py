@@ -31,8 +31,10 @@ from agent_pod.tools import DocumentTools
 from kernel.connect import open_connection
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
+from process_engine.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
+_LOOK_FOR_EVENTS_SECONDS = 1.5
 
 
 async def serve(settings: PodSettings) -> None:
@@ -91,7 +93,8 @@ async def serve(settings: PodSettings) -> None:
         stopping = _drain_on_signals(pod, execution, keeper, settings.fleet_drain_seconds)
         logger.info("pod %s (%s) serves %s", settings.fleet_pod_name, pod_id, ", ".join(declarations))
         try:
-            await pod.run()
+            async with Upkeep(kernel, _LOOK_FOR_EVENTS_SECONDS).running():
+                await pod.run()
         finally:
             stopping()
             await asyncio.to_thread(keeper.stop)

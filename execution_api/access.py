@@ -68,6 +68,8 @@ SCOPE_OF_ROUTE: dict[str, Scope] = {
     "POST /tasks/{task_id}/delegate": Scope.WORK,
     "POST /tasks/{task_id}/reassign": Scope.OPERATE,
     "POST /tasks/{task_id}/retry": Scope.OPERATE,
+    "POST /messages": Scope.START,
+    "POST /signals": Scope.START,
     "GET /events": Scope.READ,
     "POST /documents": Scope.DESIGN,
     "GET /documents": Scope.READ,

@@ -31,6 +31,7 @@ from execution_api.routes import (
     inbox,
     incidents,
     instances,
+    messages,
     operations,
     tasks,
 )
@@ -40,7 +41,9 @@ from execution_api.token_check import TokenCheck
 from kernel.connect import open_pool
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
+from process_engine.upkeep import Upkeep
 
+_LOOK_FOR_EVENTS_SECONDS = 0.5
 _ROOMS = (
     completion,
     definitions,
@@ -48,6 +51,7 @@ _ROOMS = (
     incidents,
     tasks,
     inbox,
+    messages,
     events,
     documents,
     agents,
@@ -101,8 +105,11 @@ def _lifespan(settings: ApiSettings, metrics: HttpMetrics) -> Lifespan[FastAPI]:
         tokens = TokenCheck(settings)
         try:
             async with open_pool(settings, "fleet_api", settings.database_pool_size) as pool:
-                app.state.services = Services(settings, Kernel(pool), embedder, metrics, tokens)
-                yield
+                kernel = Kernel(pool)
+                upkeep = Upkeep(kernel, _LOOK_FOR_EVENTS_SECONDS)
+                app.state.services = Services(settings, kernel, embedder, metrics, tokens, upkeep)
+                async with upkeep.running():
+                    yield
         finally:
             await tokens.close()
             await embedder.aclose()

@@ -128,6 +128,26 @@ class RotateRequest(Request):
     )
 
 
+class MessageRequest(Request):
+    """Sends a message to the one who waits for it."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255, description="name of the message in the models")]
+    correlation_key: Annotated[str, Field(max_length=1000)] = Field(
+        "", description="says which instance is meant: what its correlationKey gave"
+    )
+    variables: Variables = Field(default_factory=dict)
+    ttl_seconds: Annotated[int, Field(ge=0, le=2_592_000)] = Field(
+        3600, description="how long it is kept where nobody waits for it yet"
+    )
+
+
+class SignalRequest(Request):
+    """Sends a signal to everything that waits for it now."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255, description="name of the signal in the models")]
+    variables: Variables = Field(default_factory=dict)
+
+
 class AgentRequest(Request):
     """Who the model is told to be, which model it is and which tools it may use."""
 

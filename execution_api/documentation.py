@@ -22,6 +22,7 @@ TAGS = [
     {"name": "Instances", "description": "Running and ended process instances."},
     {"name": "Incidents", "description": "What failed, and taking it up again."},
     {"name": "Tasks", "description": "The inbox of people."},
+    {"name": "Messages", "description": "Events from outside that processes wait for."},
     {"name": "Events", "description": "What happens."},
     {"name": "Documents", "description": "What agents may look up."},
     {"name": "Agents", "description": "Who does the work."},

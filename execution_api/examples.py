@@ -171,6 +171,10 @@ _KEY: Json = {
 }
 
 EXAMPLES: dict[str, Json] = {
+    "MessageRequest": {"name": "paid", "correlation_key": "4711", "variables": {"amount": 49.9}, "ttl_seconds": 3600},
+    "MessageSent": {"message_id": _TASK_ID, "status": "correlated", "proc_inst_id": _INSTANCE_ID, "replayed": False},
+    "SignalRequest": {"name": "stop_all", "variables": {"why": "The warehouse is closed."}},
+    "SignalSent": {"reached": 3, "replayed": False},
     "Agent": _AGENT,
     "AgentRequest": _AGENT_REQUEST,
     "Body_upload_documents": {"files": ["(the content of refund-policy.md)"], "source": "refund-policy"},

@@ -11,6 +11,7 @@ from execution_api.token_check import TokenCheck
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
 from knowledge.file_reader import FileReader
+from process_engine.upkeep import Upkeep
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Services:
     embedder: Embedder
     metrics: HttpMetrics
     tokens: TokenCheck
+    upkeep: Upkeep
     reader: FileReader = field(default_factory=FileReader)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -12,6 +12,8 @@ from kernel.models import (
     DefinitionSummary,
     DeletedDocument,
     Json,
+    MessageSent,
+    SignalSent,
     Started,
     Submitted,
 )
@@ -89,6 +91,48 @@ class ApiFunctions(KernelBase):
     async def cancel_instance(self, instance_id: UUID, reason: str) -> None:
         """Cancel an instance and its open tasks. Raises NotFound, Conflict (it has ended)."""
         await self._call("cancel_instance", proc_inst_id=instance_id, reason=reason)
+
+    async def publish_message(
+        self,
+        name: str,
+        correlation_key: str,
+        variables: Json,
+        ttl_seconds: int,
+        initiator: str,
+        idempotency_key: str | None = None,
+        fingerprint: str | None = None,
+    ) -> MessageSent:
+        """Send a message to the one who waits for `name` and `correlation_key`, or keep it for `ttl_seconds`."""
+        rows = await self._call(
+            "publish_message",
+            name=name,
+            correlation_key=correlation_key,
+            variables=variables,
+            ttl_seconds=ttl_seconds,
+            initiator=initiator,
+            idempotency_key=idempotency_key,
+            fingerprint=fingerprint,
+        )
+        return MessageSent.model_validate(rows[0])
+
+    async def publish_signal(
+        self,
+        name: str,
+        variables: Json,
+        initiator: str,
+        idempotency_key: str | None = None,
+        fingerprint: str | None = None,
+    ) -> SignalSent:
+        """Send a signal to everything in the tenant that waits for `name` now."""
+        rows = await self._call(
+            "publish_signal",
+            name=name,
+            variables=variables,
+            initiator=initiator,
+            idempotency_key=idempotency_key,
+            fingerprint=fingerprint,
+        )
+        return SignalSent.model_validate(rows[0])
 
     async def enqueue_tasks(self, tasks: list[Json]) -> list[UUID]:
         """Add tasks that stand alone (fields: kernel.insert_tasks in init.sql). Returns their ids in order."""

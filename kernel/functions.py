@@ -2,6 +2,7 @@
 
 from kernel.api_functions import ApiFunctions
 from kernel.delivery_functions import DeliveryFunctions
+from kernel.event_functions import EventFunctions
 from kernel.key_functions import KeyFunctions
 from kernel.notification_functions import NotificationFunctions
 from kernel.people_functions import PeopleFunctions
@@ -11,7 +12,14 @@ from kernel.read_functions import ReadFunctions
 
 
 class Kernel(
-    PodFunctions, ApiFunctions, PeopleFunctions, KeyFunctions, ReadFunctions, NotificationFunctions, DeliveryFunctions
+    PodFunctions,
+    ApiFunctions,
+    EventFunctions,
+    PeopleFunctions,
+    KeyFunctions,
+    ReadFunctions,
+    NotificationFunctions,
+    DeliveryFunctions,
 ):
     """All functions over one transport. Which of them succeed is decided by the database role, not here."""
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -259,6 +259,41 @@ class Started(Record):
     """A started instance; `replayed` where an idempotency key had made it before."""
 
     proc_inst_id: UUID
+    replayed: bool
+
+
+class Arrival(Record):
+    """An event to work off: a timer that is due, a message or a signal, and who waits for it.
+
+    `proc_inst_id` is None where it starts an instance of the definition. Without a definition the wait is over.
+    """
+
+    tenant_id: str
+    arrival_id: UUID
+    kind: str
+    name: str | None
+    variables: Json
+    initiator: str
+    proc_inst_id: UUID | None
+    process_definition_id: str | None
+    process_definition_version: int | None
+    engine_token: str | None
+    element_id: str | None
+
+
+class MessageSent(Record):
+    """What became of a message. `status`: correlated (an instance waits for it), starting (it starts one) or kept."""
+
+    message_id: UUID
+    status: Literal["correlated", "starting", "kept"]
+    proc_inst_id: UUID | None
+    replayed: bool
+
+
+class SignalSent(Record):
+    """How many waits a signal reached."""
+
+    reached: int
     replayed: bool
 
 

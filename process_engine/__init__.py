@@ -1,8 +1,9 @@
-"""The process engine: BPMN 2.0 in, tasks out. All but `advance` and `deployment` is pure: no database, no clock.
+"""The process engine: BPMN 2.0 in, tasks out. All but the last lines is pure: no database, no network, no clock.
 
     definition.parse(xml)  -> Definition       read a BPMN file, or say everything that is wrong with it
     steps.start(...)       -> Step             begin a process instance
     steps.complete(...)    -> Step             a task is done: move on, open the next tasks
+    steps.receive(...)     -> Step             an event is there: move on
     decisions.reader.parse_decisions(xml)      read a DMN file
 
 How the modules depend on each other, from the ground up:
@@ -10,8 +11,9 @@ How the modules depend on each other, from the ground up:
     errors, plain_json          what can go wrong; what a JSON value is
     expressions                 CEL: conditions, mappings, instructions
     vocabulary, xml_source      which elements run; reading XML that strangers wrote
-    graph                       a process as nodes and flows, in plain JSON
-    graph_reader, graph_checks  XML -> graph, and what a graph must obey
+    graph, timers               a process as nodes and flows, in plain JSON; ISO 8601 timers in it
+    event_reader, hidden_links  what events catch and throw; what belongs together without a flow
+    graph_reader, graph_checks  XML -> graph, and what a graph must obey (event_checks: its events)
     extensions, schemas, forms  `zeebe:` extension elements; JSON Schemas in them
     mappings, loops             ioMapping; multi-instance and loop markers
     bindings, decisions         what a call or rule task refers to; DMN
@@ -22,6 +24,10 @@ How the modules depend on each other, from the ground up:
     nodes, gateways             the nodes of a graph as SpiffWorkflow specifications
     containers, repeating       activities with an inside; activities that run several times
     calling, computing          call activities; script and business rule tasks
+    undo                        what could be compensated
+    events, waits               where events are caught; what an instance waits for
+    throwing, compensation      where they are thrown; undoing what was completed
+    openings, task_errors       what a step says about events; outputs that throw errors
     blueprint                   definition -> SpiffWorkflow specifications
     tokens                      SpiffWorkflow instance <-> state in plain JSON
     motion                      run until only people and agents can go on
@@ -29,4 +35,5 @@ How the modules depend on each other, from the ground up:
     steps                       all of that: one step of a process instance
     deployment                  checks and stores definitions and decisions
     advance                     commits steps to the database
+    arrivals, upkeep            lets processes have the events that have come
 """

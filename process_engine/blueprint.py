@@ -9,12 +9,15 @@ from process_engine.calling import CallActivity, Called
 from process_engine.computing import BusinessRuleTask, ScriptTask
 from process_engine.containers import SubProcess
 from process_engine.definition import Spec
+from process_engine.event_nodes import attach_events, event_node
+from process_engine.events import EventGateway, EventSubProcess
 from process_engine.gateways import ExclusiveGateway, Exit, InclusiveGateway, ParallelGateway
 from process_engine.graph import Flow, Node, Scope
 from process_engine.library import Deployed
 from process_engine.nodes import Node as NodeSpec
-from process_engine.nodes import PassThrough, Work
+from process_engine.nodes import PassThrough, ScopeSpec, Work
 from process_engine.repeating import Repeated
+from process_engine.vocabulary import EVENT_GATEWAY
 
 Insides = dict[object, BpmnProcessSpec]
 """What runs inside the containers, at any depth, by the key that the container's specification has."""
@@ -23,6 +26,7 @@ _GATEWAYS = {
     "exclusiveGateway": ExclusiveGateway,
     "inclusiveGateway": InclusiveGateway,
     "parallelGateway": ParallelGateway,
+    EVENT_GATEWAY: EventGateway,
 }
 
 
@@ -50,24 +54,25 @@ class _Builder:
         self._activities = definition.get("activities", {})
         self.insides: Insides = {}
 
-    def scope(self, scope: Scope) -> BpmnProcessSpec:
-        process = BpmnProcessSpec(name=scope["id"])
+    def scope(self, scope: Scope) -> ScopeSpec:
+        process = ScopeSpec(name=scope["id"])
         specs = {node["id"]: self._node(node, process) for node in scope["nodes"]}
+        attach_events(scope, specs, process)
         defaults = {node["default"] for node in scope["nodes"] if "default" in node}
         for flow in scope["flows"]:
             _connect(flow, specs, is_default=flow["id"] in defaults)
         for node in scope["nodes"]:
-            if node["kind"] == "startEvent":
+            if node["kind"] == "startEvent" and ("event" not in node or "interrupting" in node):
                 process.start.connect(specs[node["id"]])
             if not specs[node["id"]].outputs:
                 specs[node["id"]].connect(process.end)
         return process
 
-    def _node(self, node: Node, process: BpmnProcessSpec) -> NodeSpec:
+    def _node(self, node: Node, process: ScopeSpec) -> NodeSpec:
         loop = self._activities.get(node["id"], {}).get("loop")
         if loop is None:
             return self._once(node, process)
-        inside = BpmnProcessSpec(name=node["id"])
+        inside = ScopeSpec(name=node["id"])
         key = (self._process, node["id"], "instances")
         self.insides[key] = inside
         repeated = Repeated(process, node["id"], key, loop)
@@ -76,7 +81,7 @@ class _Builder:
         instance.when_done = repeated.one_ended
         return repeated
 
-    def _once(self, node: Node, process: BpmnProcessSpec) -> NodeSpec:
+    def _once(self, node: Node, process: ScopeSpec) -> NodeSpec:
         """The specification of a node, whatever its loop marker says."""
         node_id, kind = node["id"], node["kind"]
         settings = self._activities.get(node_id, Activity())
@@ -85,13 +90,14 @@ class _Builder:
         if "inside" in node:
             key = (self._process, node_id)
             self.insides[key] = self.scope(node["inside"])
-            return SubProcess(process, node_id, key, settings)
+            kind_of_sub_process = EventSubProcess if node.get("by_event") else SubProcess
+            return kind_of_sub_process(process, node_id, key, settings)
         if kind in _GATEWAYS:
             return _GATEWAYS[kind](process, node_id)
-        return _activity(process, node_id, settings) or PassThrough(process, node_id)
+        return event_node(node, process) or _activity(process, node_id, settings) or PassThrough(process, node_id)
 
 
-def _activity(process: BpmnProcessSpec, node_id: str, settings: Activity) -> NodeSpec | None:
+def _activity(process: ScopeSpec, node_id: str, settings: Activity) -> NodeSpec | None:
     """The specification of an activity that does something of its own, by its settings."""
     if "call" in settings:
         return CallActivity(process, node_id, settings, settings["call"], build_called)

@@ -12,11 +12,17 @@ from SpiffWorkflow.util.task import TaskState
 from process_engine.activities import Activity
 from process_engine.nodes import Node
 from process_engine.scoped import LOCALS, assign, top_of, visible
+from process_engine.undo import UNDOABLE, records_of
 from process_engine.variables import output_changes, task_input
 
 
 class Container(Node):
-    """An activity with an inside. `inside_key` names the specification of what is inside."""
+    """An activity with an inside. `inside_key` names the specification of what is inside.
+
+    `can_reopen`: it can be entered again after its end, to undo what was done inside.
+    """
+
+    can_reopen = False
 
     def __init__(self, wf_spec: BpmnProcessSpec, bpmn_id: str, inside_key: object) -> None:
         super().__init__(wf_spec, bpmn_id)
@@ -50,7 +56,9 @@ class Container(Node):
 
     def close_scope(self, my_task: Task) -> None:
         """End the scope inside `my_task`, which may go on."""
-        top_of(my_task).subprocesses.pop(my_task.id)
+        scope = top_of(my_task).subprocesses.pop(my_task.id)
+        if self.can_reopen and records_of(scope):
+            my_task.internal_data[UNDOABLE] = records_of(scope)
         my_task._set_state(TaskState.READY)
 
     def _inside_ended(self, scope: BpmnSubWorkflow, my_task: Task) -> None:
@@ -63,12 +71,15 @@ class Container(Node):
         return False
 
     def _run_hook(self, my_task: Task) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]  # as Spiff's
-        self.leave(my_task)
+        if not self.is_reopened(my_task):
+            self.leave(my_task)
         return True
 
 
 class SubProcess(Container):
     """An embedded sub-process. With input mappings their targets are variables of its own."""
+
+    can_reopen = True
 
     def __init__(self, wf_spec: BpmnProcessSpec, bpmn_id: str, inside_key: object, settings: Activity) -> None:
         super().__init__(wf_spec, bpmn_id, inside_key)

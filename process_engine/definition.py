@@ -6,15 +6,18 @@ from typing import NotRequired, TypedDict
 
 from process_engine.activities import Activity, is_work, read_activity, read_repetition
 from process_engine.bindings import Binding
-from process_engine.errors import DefinitionInvalid
+from process_engine.errors import DefinitionInvalid, StepFailed
 from process_engine.expressions import is_expression
 from process_engine.extensions import read_extensions
 from process_engine.forms import Forms, read_forms
 from process_engine.graph import Node, Scope
 from process_engine.graph_checks import check_graph
-from process_engine.graph_reader import Reading, read_graph
+from process_engine.graph_reader import read_graph
 from process_engine.library import Kind
+from process_engine.openings import Opening, opening
 from process_engine.plain_json import Json
+from process_engine.reading import Reading
+from process_engine.vocabulary import EVENTS
 from process_engine.work_settings import WorkSettings, read_work_settings
 from process_engine.xml_source import Element, Problems, executable_process, read_definitions
 
@@ -23,12 +26,14 @@ class Spec(TypedDict):
     """A definition as it is stored, in plain JSON.
 
     `graph` says where tokens go, `work` what each task in the queue is, `activities` what else is set for an activity;
-    both by id. Definitions that were stored before an activity could have settings have no `activities`.
+    both by id; `starts` are the events that start an instance. Definitions that were stored before an activity could
+    have settings have no `activities`; those that were stored before events could start one have no `starts`.
     """
 
     graph: Scope
     work: dict[str, WorkSettings]
     activities: NotRequired[dict[str, Activity]]
+    starts: NotRequired[list[Opening]]
 
 
 @dataclass(frozen=True)
@@ -75,12 +80,13 @@ def parse(xml: bytes) -> Definition:
     check_graph(graph, process, reading)
     read_extensions(process, frozenset({"userTaskForm"}), problems)
     work, activities = _read_settings(graph, reading, read_forms(process, problems))
+    starts = [] if problems.found else _read_starts(graph, reading)
     if problems.found:
         raise DefinitionInvalid(problems.found)
     return Definition(
         id=graph["id"],
         name=process.get("name") or graph["id"],
-        spec={"graph": graph, "work": work, "activities": activities},
+        spec={"graph": graph, "work": work, "activities": activities, "starts": starts},
         orchestrators={settings["orchestrator"] for settings in work.values() if settings["orchestrator"]},
         agents={settings["agent"] for settings in work.values() if settings["agent"]},
         references=list(_references(activities, reading)),
@@ -101,7 +107,9 @@ def _read_settings(graph: Scope, reading: Reading, forms: Forms) -> tuple[dict[s
     activities: dict[str, Activity] = {}
     for node in _all_nodes(graph):
         element = reading.elements[node["id"]]
-        if is_work(element):
+        if node["kind"] in EVENTS | {"receiveTask"} or "event" in node:
+            settings = read_repetition(element, reading.problems)
+        elif is_work(element):
             work[node["id"]] = read_work_settings(element, forms, reading.problems)
             settings = read_repetition(element, reading.problems)
         else:
@@ -109,6 +117,17 @@ def _read_settings(graph: Scope, reading: Reading, forms: Forms) -> tuple[dict[s
         if settings:
             activities[node["id"]] = settings
     return work, activities
+
+
+def _read_starts(graph: Scope, reading: Reading) -> list[Opening]:
+    starts: list[Opening] = []
+    for node in graph["nodes"]:
+        if node["kind"] == "startEvent" and "event" in node:
+            try:
+                starts.append(opening(node["id"], node["event"], {}, once=False))
+            except StepFailed as failure:
+                reading.problems.add(reading.elements[node["id"]], f"cannot start anything: {failure.message}")
+    return starts
 
 
 def _all_nodes(scope: Scope) -> Iterator[Node]:

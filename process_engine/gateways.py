@@ -126,10 +126,14 @@ class InclusiveGateway(_Joining, _Choosing):  # pyright: ignore[reportIncompatib
         return True
 
     def _reached_from(self, spec: TaskSpec) -> set[str | None]:
-        """The ids of the nodes a token at `spec` is at or can get to without passing this gateway."""
+        """The ids of the nodes a token at `spec` is at or can get to without passing this gateway.
+
+        It can leave an activity through a boundary event, too.
+        """
         reached, frontier = {spec}, [spec]
         while frontier:
-            for following in frontier.pop().outputs:
+            spec = frontier.pop()
+            for following in [*spec.outputs, *(spec.boundaries if isinstance(spec, Node) else [])]:
                 if following is not self and following not in reached:
                     reached.add(following)
                     frontier.append(following)

@@ -4,7 +4,10 @@ The graph is ours and not SpiffWorkflow's serialisation, so a definition that wa
 the library changed its format.
 """
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
+
+from process_engine.mappings import Mapping
+from process_engine.timers import TimerType
 
 
 class Flow(TypedDict):
@@ -16,17 +19,46 @@ class Flow(TypedDict):
     condition: str | None
 
 
+EventKind = Literal["timer", "message", "signal", "error", "escalation", "compensate", "terminate", "link"]
+
+
+class Event(TypedDict):
+    """What an event catches or throws.
+
+    `name` is the name of a message, signal or link, or the code of an error or escalation (absent: any). Names of
+    messages and signals, `correlation_key` and `timer_text` are literal text, or CEL when they start with `=`.
+    `activity` is the one activity that a compensation is about. `mappings` are the outputs of what catches and the
+    inputs of what throws.
+    """
+
+    kind: EventKind
+    name: NotRequired[str]
+    correlation_key: NotRequired[str]
+    timer_type: NotRequired[TimerType]
+    timer_text: NotRequired[str]
+    activity: NotRequired[str]
+    mappings: list[Mapping]
+
+
 class Node(TypedDict):
     """An event, activity or gateway.
 
     `kind` is the BPMN element name, such as "userTask". `default` is the id of the default flow of a gateway. `inside`
-    is the content of a subProcess.
+    is the content of a subProcess; `by_event` marks an event sub-process. `attached_to` is the activity of a boundary
+    event; `interrupting` says whether a boundary event, or the start of an event sub-process, ends what it interrupts.
+    `compensated_by` is the activity that undoes this one, which `for_compensation` marks.
     """
 
     id: str
     kind: str
     default: NotRequired[str]
     inside: NotRequired["Scope"]
+    event: NotRequired[Event]
+    by_event: NotRequired[bool]
+    attached_to: NotRequired[str]
+    interrupting: NotRequired[bool]
+    compensated_by: NotRequired[str]
+    for_compensation: NotRequired[bool]
 
 
 class Scope(TypedDict):

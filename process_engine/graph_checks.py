@@ -3,10 +3,11 @@
 from collections import Counter, defaultdict
 from typing import Literal
 
+from process_engine.event_checks import begins_by_itself, boundaries_of, check_events
 from process_engine.graph import Flow, Node, Scope
-from process_engine.graph_reader import Reading
+from process_engine.reading import Reading
 from process_engine.vocabulary import CHOOSING, JOINING
-from process_engine.xml_source import Element, label
+from process_engine.xml_source import Element, label, local_name
 
 End = Literal["source", "target"]
 _ENDS: tuple[End, End] = ("source", "target")
@@ -22,6 +23,7 @@ def check_graph(scope: Scope, owner: Element, reading: Reading) -> None:
     """
     _check_start(scope, owner, reading)
     _check_connected(scope, reading)
+    check_events(scope, reading)
     incoming, outgoing = _by(scope["flows"], "target"), _by(scope["flows"], "source")
     for node in scope["nodes"]:
         _check_ends(node, incoming[node["id"]], outgoing[node["id"]], reading)
@@ -41,13 +43,16 @@ def _by(flows: list[Flow], end: End) -> defaultdict[str, list[Flow]]:
 
 
 def _check_start(scope: Scope, owner: Element, reading: Reading) -> None:
-    starts = [node for node in scope["nodes"] if node["kind"] == "startEvent"]
-    if not starts and scope["id"] not in reading.start_refused_in:
+    all_starts = [node for node in scope["nodes"] if node["kind"] == "startEvent"]
+    in_process = local_name(owner) == "process"
+    starts = [node for node in all_starts if "event" not in node or not in_process]
+    if not all_starts and scope["id"] not in reading.start_refused_in:
         reading.problems.add(owner, "has no start event; add one")
     for start in starts[1:]:
         first = reading.elements[starts[0]["id"]]
         reading.problems.add(
-            reading.elements[start["id"]], f"is a second start event beside {label(first)}; exactly one is supported"
+            reading.elements[start["id"]],
+            f"is a second start event beside {label(first)}; only one without a trigger is supported",
         )
 
 
@@ -114,13 +119,15 @@ def _check_join(node: Node, incoming: list[Flow], reading: Reading) -> None:
 def _check_reachable(scope: Scope, outgoing: defaultdict[str, list[Flow]], reading: Reading) -> None:
     """Report nodes no token can reach. What only a refused element leads to is that element's fault."""
     here = {node["id"] for node in scope["nodes"]}
-    reached = {node["id"] for node in scope["nodes"] if node["kind"] == "startEvent"}
+    reached = {node["id"] for node in scope["nodes"] if begins_by_itself(node)}
     reached |= {flow["target"] for flow in scope["flows"] if flow["source"] in reading.refused} & here
     if not reached:
         return
     frontier = list(reached)
     while frontier:
-        new = {flow["target"] for flow in outgoing[frontier.pop()]} - reached
+        node_id = frontier.pop()
+        new = {flow["target"] for flow in outgoing[node_id]} | boundaries_of(scope, node_id)
+        new -= reached
         reached |= new
         frontier.extend(new)
     for node in scope["nodes"]:

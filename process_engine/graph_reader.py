@@ -1,14 +1,18 @@
 """Reads the graph of a process out of its XML, and refuses by name every element that this version cannot run."""
 
-from dataclasses import dataclass, field
-
 from process_engine import expressions
 from process_engine.errors import ExpressionError
+from process_engine.event_reader import is_interrupting, place_of, read_event
 from process_engine.graph import Flow, Node, Scope
+from process_engine.hidden_links import connect_compensation, connect_links
 from process_engine.loops import LOOP_MARKERS
+from process_engine.reading import NOT_SUPPORTED, Reading
 from process_engine.vocabulary import (
     ACTIVITIES,
     BPMN,
+    EVENTS,
+    EXECUTED_IN_EVENT,
+    MESSAGE_TASKS,
     NOT_EXECUTED_IN_FLOW,
     NOT_EXECUTED_IN_NODE,
     NOT_EXECUTED_IN_SCOPE,
@@ -17,33 +21,16 @@ from process_engine.vocabulary import (
 )
 from process_engine.xml_source import Element, Problems, bpmn_children, local_name, namespace
 
-NOT_SUPPORTED = "is not supported yet by this version"
-
 _ATTRIBUTES_THAT_CHANGE_EXECUTION = {
-    "triggeredByEvent": "false",
-    "isForCompensation": "false",
     "startQuantity": "1",
     "completionQuantity": "1",
+    "parallelMultiple": "false",
+    "eventGatewayType": "Exclusive",
 }
 """Attribute -> the only value this engine runs, which is also the standard's default."""
 
 
 _ROLES = frozenset({"resourceRole", "performer"})
-
-
-@dataclass
-class Reading:
-    """A graph with what only matters while a definition is checked.
-
-    `elements` maps each id of the process to its XML element; `refused` holds the ids of flow nodes that were refused,
-    so that checks of the flows around them do not complain about the gap they leave; `start_refused_in` holds the ids
-    of the scopes whose start event is one of them.
-    """
-
-    problems: Problems
-    elements: dict[str, Element] = field(default_factory=dict)
-    refused: set[str] = field(default_factory=set)
-    start_refused_in: set[str | None] = field(default_factory=set)
 
 
 def read_graph(process: Element, problems: Problems) -> tuple[Scope, Reading]:
@@ -60,6 +47,8 @@ def _read_scope(element: Element, reading: Reading) -> Scope:
     scope = Scope(id=element.get("id", ""), nodes=[], flows=[])
     for child in element:
         _read_child(child, scope, reading)
+    connect_links(scope, reading)
+    connect_compensation(scope, element, reading)
     return scope
 
 
@@ -118,13 +107,19 @@ def _runs_as_it_is(element: Element, problems: Problems) -> bool:
     if local_name(element) == SUBPROCESS:
         unknown = [child for child in bpmn_children(element) if local_name(child) in _ROLES]
     else:
-        known = NOT_EXECUTED_IN_NODE | (LOOP_MARKERS if local_name(element) in ACTIVITIES else frozenset())
-        known |= {"script"} if local_name(element) == "scriptTask" else frozenset()
-        unknown = [child for child in bpmn_children(element) if local_name(child) not in known]
+        unknown = [child for child in bpmn_children(element) if local_name(child) not in _known_in(element)]
     for child in unknown:
         problems.add(element, f"with {local_name(child)} {NOT_SUPPORTED}", at=child)
         runs = False
     return runs
+
+
+def _known_in(element: Element) -> frozenset[str]:
+    kind = local_name(element)
+    if kind in EVENTS:
+        return NOT_EXECUTED_IN_NODE | EXECUTED_IN_EVENT
+    known = NOT_EXECUTED_IN_NODE | (LOOP_MARKERS if kind in ACTIVITIES else frozenset())
+    return known | {"script"} if kind == "scriptTask" else known
 
 
 def _read_node(element: Element, reading: Reading) -> Node:
@@ -134,7 +129,23 @@ def _read_node(element: Element, reading: Reading) -> Node:
         node["default"] = default
     if node["kind"] == SUBPROCESS:
         node["inside"] = _read_scope(element, reading)
+    if element.get("triggeredByEvent") in ("true", "1"):
+        node["by_event"] = True
+    if element.get("isForCompensation") in ("true", "1"):
+        node["for_compensation"] = True
+    if node["kind"] in EVENTS | MESSAGE_TASKS:
+        _read_event_of(node, element, reading)
     return node
+
+
+def _read_event_of(node: Node, element: Element, reading: Reading) -> None:
+    event = read_event(element, reading.problems)
+    if event is not None:
+        node["event"] = event
+    if node["kind"] == "boundaryEvent":
+        node["attached_to"] = element.get("attachedToRef", "")
+    if node["kind"] == "boundaryEvent" or place_of(element).endswith("event sub-process"):
+        node["interrupting"] = is_interrupting(element)
 
 
 def _read_flow(element: Element, reading: Reading) -> Flow:

@@ -5,10 +5,12 @@ from SpiffWorkflow.task import Task
 from SpiffWorkflow.util.task import TaskState
 from SpiffWorkflow.workflow import Workflow
 
+from process_engine.compensation import wake_throwers
 from process_engine.errors import StepFailed
 from process_engine.gateways import InclusiveGateway, ParallelGateway
-from process_engine.nodes import node_id
+from process_engine.nodes import Node, node_id
 from process_engine.tokens import open_work, scopes
+from process_engine.waits import open_waits
 
 MOST_MOVES = 10_000
 """Nodes one step may pass without coming to rest. A real process passes tens; an endless loop passes any number."""
@@ -26,7 +28,8 @@ def run_to_rest(workflow: BpmnWorkflow) -> None:
         task = _next_automatic(workflow)
         if task is None:
             return _check_not_stuck(workflow)
-        task.run()
+        if not isinstance(task.task_spec, Node) or task.task_spec.happen(task):
+            task.run()
         _forget_finished(task.workflow, workflow)
     raise StepFailed(
         _element_id(task, workflow),
@@ -45,7 +48,7 @@ def _next_automatic(workflow: BpmnWorkflow) -> Task | None:
         for task in scope.tasks.values():
             if task.state == TaskState.READY and not task.task_spec.manual:
                 return task
-    return None
+    return _next_automatic(workflow) if wake_throwers(workflow) else None
 
 
 def _forget_finished(scope: Workflow, workflow: BpmnWorkflow) -> None:
@@ -66,7 +69,7 @@ def _forget_finished(scope: Workflow, workflow: BpmnWorkflow) -> None:
 
 
 def _check_not_stuck(workflow: BpmnWorkflow) -> None:
-    if workflow.completed or open_work(workflow):
+    if workflow.completed or open_work(workflow) or open_waits(workflow):
         return
     waiting = [task for scope in scopes(workflow) for task in scope.tasks.values() if _waits_at_join(task)]
     join = waiting[0].task_spec

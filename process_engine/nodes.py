@@ -21,6 +21,7 @@ from process_engine import expressions
 from process_engine.library import Library
 from process_engine.plain_json import Json
 from process_engine.scoped import visible
+from process_engine.undo import REOPENED, remember
 from process_engine.work_settings import WorkSettings
 
 
@@ -33,6 +34,8 @@ class CelScriptEngine:
     def __init__(self, variables: dict[str, Json], library: Library) -> None:
         self.variables = variables
         self.library = library
+        self.thrown: list[Any] = []
+        """The messages and signals (`throwing.Thrown`) that left the instance in this step."""
 
     def evaluate(self, task: Task, expression: str, external_context: object = None) -> bool:
         """The truth of a condition over the variables that `task` sees; `external_context` is Spiff's.
@@ -53,6 +56,14 @@ def node_id(spec: TaskSpec) -> str | None:
     return cast(BpmnTaskSpec, spec).bpmn_id
 
 
+class ScopeSpec(BpmnProcessSpec):
+    """The specification of a process or of what is inside an activity."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.event_subprocesses: list[Any] = []
+
+
 class Node(BpmnSpecMixin):
     """A BPMN node. A token that leaves it goes to every output, unless a gateway chooses."""
 
@@ -61,10 +72,26 @@ class Node(BpmnSpecMixin):
         self.bpmn_id = bpmn_id
         self.when_done: Callable[[Task], None] | None = None
         """Told of every token that is done here, before it goes on; whoever holds the node's scope sets it."""
+        self.boundaries: list[Node] = []
+        """The boundary events attached here."""
+        self.compensated_by: str | None = None
+        """The id of the activity that undoes this one."""
+
+    @staticmethod
+    def is_reopened(my_task: Task) -> bool:
+        """Whether `my_task` is a completed sub-process that came back only to undo what is inside."""
+        return REOPENED in my_task.internal_data
+
+    def happen(self, my_task: Task) -> bool:
+        """What a token does here, once; whether it goes on then. False: it was withdrawn, or waits."""
+        return True
 
     def choose(self, my_task: Task) -> list[TaskSpec]:
         """The nodes that get a token when `my_task` is done; one that is named twice gets two."""
         return self.outputs
+
+    def test(self) -> None:
+        """Boundary events, event sub-processes and what compensates have no incoming flow, which Spiff asks for."""
 
     def _predict(self, my_task: Task, seen: Any = None, looked_ahead: int = 0, mask: int = 0) -> None:
         """Add no task before a token is there."""
@@ -72,7 +99,9 @@ class Node(BpmnSpecMixin):
     def _on_complete_hook(self, my_task: Task) -> None:
         if self.when_done is not None:
             self.when_done(my_task)
-        my_task._sync_children(self.choose(my_task), TaskState.FUTURE)
+        remember(my_task, has_handler=self.compensated_by is not None)
+        following = [self._wf_spec.end] if self.is_reopened(my_task) else self.choose(my_task)
+        my_task._sync_children(following, TaskState.FUTURE)
         for child in my_task.children:
             child.task_spec._predict(child, mask=TaskState.FUTURE | TaskState.PREDICTED_MASK)
         super()._on_complete_hook(my_task)

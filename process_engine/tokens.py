@@ -6,24 +6,29 @@ history, what may happen is in the definition.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 from uuid import UUID
 
 from SpiffWorkflow.bpmn.util.subworkflow import BpmnBaseWorkflow
 from SpiffWorkflow.bpmn.workflow import BpmnWorkflow
+from SpiffWorkflow.specs.base import TaskSpec
+from SpiffWorkflow.specs.WorkflowSpec import WorkflowSpec
 from SpiffWorkflow.task import Task
 from SpiffWorkflow.util.task import TaskState
 
 from process_engine.blueprint import build
 from process_engine.calling import CALLED, Called
+from process_engine.compensation import PLAN, ThrowCompensation, Undoing
 from process_engine.containers import Container
 from process_engine.definition import Spec
 from process_engine.errors import EngineError
+from process_engine.events import INTERRUPTS, place
 from process_engine.gateways import CAME_FROM, InclusiveGateway, ParallelGateway
-from process_engine.nodes import CelScriptEngine, Work, node_id, spec_name
+from process_engine.nodes import CelScriptEngine, Node, Work, node_id, spec_name
 from process_engine.plain_json import Json
 from process_engine.repeating import PROGRESS, Progress
 from process_engine.scoped import LOCALS, VARIABLES
+from process_engine.undo import REOPENED, UNDOABLE, UNDOES, Record, keep_records, records_of
 
 
 class Token(TypedDict):
@@ -36,18 +41,28 @@ class Token(TypedDict):
     progress: NotRequired[Progress]
     called: NotRequired[Called]
     variables: NotRequired[dict[str, Json]]
+    plan: NotRequired[list[Undoing]]
+    interrupts: NotRequired[bool]
+    reopened: NotRequired[bool]
+    undoes: NotRequired[str]
+    undoable: NotRequired[list[Record]]
     inside: NotRequired[list["Token"]]
 
 
-_KEPT = (CAME_FROM, LOCALS, PROGRESS, CALLED, VARIABLES)
+_KEPT = (CAME_FROM, LOCALS, PROGRESS, CALLED, VARIABLES, PLAN, INTERRUPTS, REOPENED)
 """What a token carries besides its place: the node it came from, its own variables, how far its repetition has come,
-the process it calls and that one's variables."""
+the process it calls and that one's variables, what it has still to undo, that it interrupted its scope, that it came
+back to undo something."""
 
 
-def new_workflow(definition: Spec, engine: CelScriptEngine) -> BpmnWorkflow:
-    """An instance whose one token is about to enter its start event."""
-    process, insides = build(definition)
-    return BpmnWorkflow(process, insides, script_engine=engine)
+def new_workflow(definition: Spec, engine: CelScriptEngine, start_event: str | None = None) -> BpmnWorkflow:
+    """An instance whose one token is at its start event: `start_event`, or the one without a trigger."""
+    workflow = restore(definition, [], engine)
+    specs = cast(WorkflowSpec, workflow.spec)
+    starts = cast(TaskSpec, specs.start).outputs if start_event is None else [specs.task_specs[spec_name(start_event)]]
+    for spec in starts:
+        place(workflow, cast(Node, spec))
+    return workflow
 
 
 def restore(definition: Spec, tokens: list[Token], engine: CelScriptEngine) -> BpmnWorkflow:
@@ -88,7 +103,9 @@ def _place(tokens: list[Token], scope: BpmnBaseWorkflow) -> None:
     for token in tokens:
         task = _place_one(token, scope)
         if isinstance(task.task_spec, Container):
-            _place(token.get("inside", []), task.task_spec.open_scope(task))
+            scope_inside = task.task_spec.open_scope(task)
+            keep_records(scope_inside, token.get("undoable", []))
+            _place(token.get("inside", []), scope_inside)
 
 
 def _place_one(token: Token, scope: BpmnBaseWorkflow) -> Task:
@@ -99,13 +116,15 @@ def _place_one(token: Token, scope: BpmnBaseWorkflow) -> Task:
         )
     task = Task(scope, spec, scope.task_tree, _state_at_rest(spec), UUID(token["id"]))
     task.internal_data.update({key: value for key, value in token.items() if key in _KEPT})
+    if "undoes" in token:
+        task.internal_data[UNDOES] = UUID(token["undoes"])
     return task
 
 
 def _state_at_rest(spec: Any) -> int:
     if isinstance(spec, Container):
         return TaskState.STARTED
-    if isinstance(spec, ParallelGateway | InclusiveGateway):
+    if isinstance(spec, ParallelGateway | InclusiveGateway | ThrowCompensation):
         return TaskState.WAITING
     return TaskState.READY
 
@@ -120,7 +139,16 @@ def _dump(scope: BpmnBaseWorkflow, workflow: BpmnWorkflow, name_of: Callable[[Ta
         for key in _KEPT:
             if key in task.internal_data:
                 token[key] = task.internal_data[key]
+        if UNDOES in task.internal_data:
+            token["undoes"] = name_of(_task(workflow, task.internal_data[UNDOES]))
         if task.id in workflow.subprocesses:
-            token["inside"] = _dump(workflow.subprocesses[task.id], workflow, name_of)
+            scope_inside = workflow.subprocesses[task.id]
+            token["inside"] = _dump(scope_inside, workflow, name_of)
+            if records_of(scope_inside):
+                token[UNDOABLE] = records_of(scope_inside)
         tokens.append(token)
     return tokens
+
+
+def _task(workflow: BpmnWorkflow, task_id: UUID) -> Task:
+    return next(scope.tasks[task_id] for scope in scopes(workflow) if task_id in scope.tasks)

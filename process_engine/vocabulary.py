@@ -8,7 +8,10 @@ BPMN = "http://www.omg.org/spec/BPMN/20100524/MODEL"
 ZEEBE = "http://camunda.org/schema/zeebe/1.0"
 CAMUNDA_7 = "http://camunda.org/schema/1.0/bpmn"
 
-WORK = frozenset({"serviceTask", "userTask"})
+FOR_AGENTS = frozenset({"serviceTask", "sendTask"})
+"""Kinds that are work for an agent. A sendTask that refers to a message throws it instead."""
+
+WORK = FOR_AGENTS | {"userTask"}
 """Kinds that become tasks in the queue."""
 
 CHOOSING = frozenset({"exclusiveGateway", "inclusiveGateway"})
@@ -17,7 +20,19 @@ CHOOSING = frozenset({"exclusiveGateway", "inclusiveGateway"})
 JOINING = frozenset({"parallelGateway", "inclusiveGateway"})
 """Kinds that wait for several incoming tokens."""
 
-PASSED_THROUGH = frozenset({"startEvent", "endEvent", "manualTask", "task"})
+EVENT_GATEWAY = "eventBasedGateway"
+"""The kind whose token waits for the first of the events that follow it."""
+
+EVENTS = frozenset({"startEvent", "endEvent", "intermediateCatchEvent", "intermediateThrowEvent", "boundaryEvent"})
+"""Kinds that may hold an event definition."""
+
+MESSAGE_TASKS = frozenset({"receiveTask", "sendTask"})
+"""Activities that catch or throw a message."""
+
+CATCHING = frozenset({"intermediateCatchEvent", "receiveTask"})
+"""Kinds at which a token waits for an event."""
+
+PASSED_THROUGH = frozenset({"manualTask", "task"})
 """Kinds that do nothing of their own; Zeebe treats manualTask and the undefined task the same way."""
 
 MAY_BE_WORK = frozenset({"scriptTask", "businessRuleTask"})
@@ -26,10 +41,10 @@ MAY_BE_WORK = frozenset({"scriptTask", "businessRuleTask"})
 SUBPROCESS = "subProcess"
 CALL = "callActivity"
 
-ACTIVITIES = WORK | MAY_BE_WORK | {"manualTask", "task", SUBPROCESS, CALL}
-"""Kinds that may have a loop marker."""
+ACTIVITIES = WORK | MAY_BE_WORK | PASSED_THROUGH | {SUBPROCESS, CALL, "receiveTask"}
+"""Kinds that may have a loop marker, and that boundary events can be attached to."""
 
-SUPPORTED = WORK | CHOOSING | JOINING | PASSED_THROUGH | MAY_BE_WORK | {SUBPROCESS, CALL}
+SUPPORTED = ACTIVITIES | CHOOSING | JOINING | EVENTS | {EVENT_GATEWAY}
 
 _ANYWHERE = frozenset({"documentation", "extensionElements", "auditing", "monitoring"})
 _DATA = frozenset(
@@ -44,6 +59,12 @@ flows say."""
 
 NOT_EXECUTED_IN_NODE = _ANYWHERE | _DATA | {"incoming", "outgoing", "categoryValueRef", "rendering"}
 """Children of events, activities and gateways."""
+
+EXECUTED_IN_EVENT = frozenset(
+    {"timerEventDefinition", "messageEventDefinition", "signalEventDefinition", "errorEventDefinition"}
+    | {"escalationEventDefinition", "compensateEventDefinition", "linkEventDefinition", "terminateEventDefinition"}
+)
+"""Children of events that say what they catch or throw."""
 
 NOT_EXECUTED_IN_FLOW = _ANYWHERE | {"categoryValueRef", "conditionExpression"}
 """Children of sequenceFlow; the reader looks at conditionExpression itself."""

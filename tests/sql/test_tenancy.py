@@ -20,7 +20,7 @@ PROGRAM_ROLES = ("anon", "authenticated", "fleet_api", "fleet_pod", "fleet_deliv
 READERS = ("authenticated", "fleet_api", "fleet_pod")
 TENANT_TABLES = {
     "tenants", "process_def", "decision_def", "bpm_proc_inst", "todolist", "events", "journal", "notifications",
-    "documents", "document_chunk", "agent_profile",
+    "documents", "document_chunk", "agent_profile", "event_wait", "event_arrival",
 }  # fmt: skip
 HIDDEN_TABLES = {
     "api_key", "idempotency_key", "pod", "notification_preference", "device_token", "webhook_endpoint", "outbox",
@@ -53,7 +53,9 @@ async def rows_of_both_tenants(kernel_api: Kernel, start_pod: StartPod) -> None:
     pod = await start_pod()
     for tenant in ("acme", "globex"):
         api = kernel_api.as_tenant(tenant, f"user:ann@{tenant}.test")
-        await api.deploy_definition("order", "Order", "<bpmn/>", {}, [])
+        start = {"element": "s", "kind": "signal", "name": "go", "once": False}
+        await api.deploy_definition("order", "Order", "<bpmn/>", {"starts": [start]}, [])
+        await api.publish_signal("go", {}, "ann")
         await api.deploy_decisions("<dmn/>", [{"id": "d", "name": "D", "spec": {}}])
         first = {"revision": 0, "state": {}, "variables": {}, "ended": False, "cancelled": []}
         step = {**first, "tasks": [agent_task(), person_task()]}

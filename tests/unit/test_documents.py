@@ -27,9 +27,11 @@ from execution_api.bodies import (
     CancelRequest,
     DelegateRequest,
     KeyRequest,
+    MessageRequest,
     ReassignRequest,
     RollbackRequest,
     RotateRequest,
+    SignalRequest,
     StartRequest,
     SubmitRequest,
     TaskChange,
@@ -231,6 +233,8 @@ _BODIES: dict[str, type[BaseModel]] = {
     "/reassign": ReassignRequest,
     "/tasks/$TASK": TaskChange,
     "/cancel": CancelRequest,
+    "/messages": MessageRequest,
+    "/signals": SignalRequest,
     "/agents/librarian": AgentRequest,
 }
 

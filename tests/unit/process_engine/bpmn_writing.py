@@ -7,7 +7,8 @@ from typing import Any
 
 from process_engine.definition import Definition, parse
 from process_engine.library import Library
-from process_engine.steps import Step, complete, start
+from process_engine.openings import Leaving, Opening
+from process_engine.steps import Step, complete, receive, start
 from process_engine.work import NewTask
 
 OPENING = (
@@ -81,18 +82,32 @@ def through_json(value: Any) -> Any:
 class Run:
     """A process instance under test: knows its open tasks, and checks what must hold after every step."""
 
-    def __init__(self, model: bytes | Definition, library: Library | None = None, **variables: Any) -> None:
+    def __init__(
+        self,
+        model: bytes | Definition,
+        library: Library | None = None,
+        start_event: str | None = None,
+        payload: dict[str, Any] | None = None,
+        **variables: Any,
+    ) -> None:
         self.library = library
         definition = model if isinstance(model, Definition) else parse(model)
         self.spec = through_json(definition.spec)
         self.tasks: list[NewTask] = []
+        self.waits: list[Opening] = []
+        self.sent: list[Leaving] = []
         self.trace: list[str] = []
-        self._took(start(self.spec, variables, library))
+        self._took(start(self.spec, variables, library, start_event, payload))
 
     @property
     def open(self) -> list[str]:
         """The activities of the open tasks, in the order they opened."""
         return [task.activity_id for task in self.tasks]
+
+    @property
+    def waiting(self) -> list[str]:
+        """The events that are waited for, in the order they opened."""
+        return [wait["element"] for wait in self.waits]
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -108,6 +123,20 @@ class Run:
     def do(self, activity_id: str, **output: Any) -> "Run":
         """Complete the oldest open task of an activity."""
         return self.complete(self.task(activity_id), output)
+
+    def wait(self, element_id: str) -> Opening:
+        return next(wait for wait in self.waits if wait["element"] == element_id)
+
+    def receive(self, element_id: str, **payload: Any) -> "Run":
+        """Let the oldest wait for an event have it."""
+        wait = self.wait(element_id)
+        before = through_json(self.state)
+        step = receive(self.spec, self.state, str(wait.get("token")), element_id, payload)
+        assert self.state == before, "a step must not change the state it got"
+        assert step == receive(self.spec, self.state, str(wait.get("token")), element_id, payload), "deterministic"
+        self._took(step)
+        assert not (wait["once"] and wait in self.waits), "the first event ends a wait for one"
+        return self
 
     def complete(self, task: NewTask, output: dict[str, Any]) -> "Run":
         before = through_json(self.state)
@@ -132,4 +161,13 @@ class Run:
         assert not tokens & {task.token_id for task in step.new_tasks}, "a token opens once"
         self.tasks += step.new_tasks
         self.trace += [task.activity_id for task in step.new_tasks]
-        assert step.ended == (not self.tasks), "an instance ends when nothing is left to do"
+        self._took_events(step)
+        assert step.ended == (not self.tasks and not self.waits), "an instance ends when nothing is left to do"
+
+    def _took_events(self, step: Step) -> None:
+        names = {(str(wait.get("token")), wait["element"]) for wait in self.waits}
+        assert set(step.closed) <= names, "only what was waited for is waited for no longer"
+        self.waits = [wait for wait in self.waits if (wait.get("token"), wait["element"]) not in step.closed]
+        assert not names & {(wait.get("token"), wait["element"]) for wait in step.opened}, "a wait opens once"
+        self.waits += step.opened
+        self.sent += step.left

@@ -32,7 +32,10 @@ def test_a_sub_process_needs_a_start_event() -> None:
 def test_a_second_start_event_is_refused() -> None:
     problem = only_problem(scope("startEvent s t, endEvent e", "s -> e, t -> e"))
     assert problem.element_id == "t"
-    assert "is a second start event beside startEvent 's' (line 3); exactly one is supported" in problem.message
+    assert (
+        "is a second start event beside startEvent 's' (line 3); only one without a trigger is supported"
+        in problem.message
+    )
 
 
 def test_what_no_token_can_reach_is_reported() -> None:

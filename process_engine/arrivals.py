@@ -1,0 +1,73 @@
+"""Works off what has come for process instances and definitions: timers that are due, messages, signals.
+
+An arrival is claimed for a while, its step is computed, and the step is committed together with the arrival's end. So
+whoever dies on the way loses nothing: when the claim has run out, somebody else takes the arrival.
+"""
+
+import logging
+from functools import partial
+
+from kernel.errors import DatabaseUnavailable, InstanceChanged, InvalidInput
+from kernel.functions import Kernel
+from kernel.models import Arrival, Json
+from process_engine import steps
+from process_engine.errors import EngineError
+from process_engine.step_json import as_json
+from process_engine.stored_specs import compute, spec_of
+
+logger = logging.getLogger(__name__)
+MOST_AT_ONCE = 20
+CLAIM_SECONDS = 30
+_MOST_TRIES = 10
+_WAIT_IS_OVER: tuple[None, None] = (None, None)
+
+
+async def work_off_arrivals(kernel: Kernel) -> int:
+    """Take arrivals of all tenants, at most 20, and let the processes have them. Returns how many were taken.
+
+    One that cannot be worked off now is left to be taken again. Raises DatabaseUnavailable.
+    """
+    arrivals = await kernel.take_arrivals(MOST_AT_ONCE, CLAIM_SECONDS)
+    for arrival in arrivals:
+        try:
+            await _settle(kernel.as_tenant(arrival.tenant_id, "kernel"), arrival)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            logger.exception("the %s %s cannot be worked off", arrival.kind, arrival.arrival_id)
+    return len(arrivals)
+
+
+async def _settle(kernel: Kernel, arrival: Arrival) -> None:
+    for _ in range(_MOST_TRIES):
+        step, incident = await _step_or_incident(kernel, arrival)
+        try:
+            await kernel.settle_arrival(arrival.arrival_id, step, incident)
+        except InstanceChanged:
+            continue
+        except InvalidInput as refusal:
+            if step is None:
+                raise
+            reason = f"{arrival.element_id}: {refusal}"
+            await kernel.settle_arrival(arrival.arrival_id, None, {"revision": step["revision"], "reason": reason})
+        return
+
+
+async def _step_or_incident(kernel: Kernel, arrival: Arrival) -> tuple[Json | None, Json | None]:
+    if arrival.process_definition_id is None or arrival.process_definition_version is None:
+        return _WAIT_IS_OVER
+    revision: int | None = None
+    try:
+        spec = await spec_of(kernel, arrival.process_definition_id, arrival.process_definition_version)
+        if arrival.proc_inst_id is None:
+            variables = {"initiator": arrival.initiator}
+            start = partial(steps.start, start_event=arrival.element_id, payload=arrival.variables)
+            return as_json(await compute(kernel, lambda library: start(spec, variables, library)), 0), None
+        instance = await kernel.get_instance(arrival.proc_inst_id)
+        assert instance is not None, "a foreign key holds it"
+        revision = instance.revision
+        token = arrival.engine_token or steps.PROCESS
+        receive = partial(steps.receive, spec, instance.state, token, str(arrival.element_id), arrival.variables)
+        return as_json(await compute(kernel, receive), revision), None
+    except EngineError as failure:
+        return None, {"revision": revision, "reason": str(failure)}
