@@ -704,12 +704,25 @@ $$;
 -- served last, so that they take turns. The queue of look 0, 1, 2 ..., and the name of its floor there:
 create or replace function kernel.queue_of(p_look int, p_queues int) returns int
 language sql stable as $$
-    select (p_look + kernel.remembered('turn'))::int % p_queues
+    select (p_look + 4 * p_queues + kernel.remembered('turn'))::int % p_queues
+$$;
+
+-- Its priority: 5 to 1; and before that, in looks below 0, 1 to 4.
+create or replace function kernel.priority_of(p_look int, p_queues int) returns int
+language sql immutable as $$
+    select case when p_look < 0 then 5 + (p_look - p_queues + 1) / p_queues else 5 - p_look / p_queues end
+$$;
+
+-- Priorities must not starve: in every tenth hundredth of a second a claim looks first, from the lowest priority on, for
+-- tasks that have waited a minute.
+create or replace function kernel.first_look(p_queues int) returns int
+language sql stable as $$
+    select case when kernel.statement_ms() / 10 % 10 = 0 then -4 * p_queues else 0 end
 $$;
 
 create or replace function kernel.floor_of(p_look int, p_queues int) returns text
 language sql stable as $$
-    select 'floor_' || (5 - p_look / p_queues) || '_' || kernel.queue_of(p_look, p_queues)
+    select 'floor_' || kernel.priority_of(p_look, p_queues) || '_' || kernel.queue_of(p_look, p_queues)
 $$;
 
 -- p_found, once it is remembered where it was found.
@@ -847,7 +860,8 @@ begin
     perform set_config('fleet.' || kernel.floor_of(look, v_queues), coalesce(
         (select t.fair_rank from public.todolist t
          where t.status = 'PENDING' and t.available_at is null
-           and t.agent_orch = p_queues ->> kernel.queue_of(look, v_queues) and t.priority = 5 - look / v_queues
+           and t.agent_orch = p_queues ->> kernel.queue_of(look, v_queues)
+           and t.priority = kernel.priority_of(look, v_queues)
          order by t.fair_rank, t.task_id limit 1), kernel.rank_of(p_now - interval '50 ms'))::text, false)
     from generate_series(0, 5 * v_queues - 1) look;
     if v_due then
@@ -1427,12 +1441,14 @@ begin
             lease_expires_at = v_now + p_lease_seconds * interval '1 second'
         where t.ctid = (
             select kernel.remember(head.ctid, head.fair_rank, look, jsonb_array_length(p_queues))
-            from generate_series(0, 5 * jsonb_array_length(p_queues) - 1) look, lateral (
+            from generate_series(kernel.first_look(jsonb_array_length(p_queues)),
+                                 5 * jsonb_array_length(p_queues) - 1) look, lateral (
                 select t.ctid, t.fair_rank from public.todolist t
                 where t.status = 'PENDING' and t.available_at is null
                   and t.agent_orch = p_queues ->> kernel.queue_of(look, jsonb_array_length(p_queues))
-                  and t.priority = 5 - look / jsonb_array_length(p_queues)
+                  and t.priority = kernel.priority_of(look, jsonb_array_length(p_queues))
                   and t.fair_rank >= kernel.remembered(kernel.floor_of(look, jsonb_array_length(p_queues)))
+                  and (look >= 0 or t.fair_rank < kernel.rank_of(v_now - interval '1 minute'))
                 order by t.fair_rank, t.task_id limit 1
                 for no key update skip locked) head
             where kernel.goes_by_floors(p_queues)

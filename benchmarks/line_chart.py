@@ -1,4 +1,4 @@
-"""A picture of a few series of numbers as SVG: axes, points, words. Colours are told apart without seeing red or green."""
+"""A picture of a few series of numbers as SVG, in colours that can be told apart without seeing red or green."""
 
 from collections.abc import Sequence
 from html import escape
