@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
 from execution_api.access import Role, Scope
-from kernel.models import ApiKeySummary, Call, Cost, DefinitionSummary, Event, InstanceSummary, Task
+from kernel.models import ApiKeySummary, Call, Cost, DecisionSummary, DefinitionSummary, Event, InstanceSummary, Task
 
 _T = TypeVar("_T")
 
@@ -218,6 +218,30 @@ class DefinitionDetail(BaseModel):
     name: str
     version: int = Field(description="the newest")
     versions: list[DefinitionSummary]
+
+
+class DecisionDetail(BaseModel):
+    """A decision: its newest version and all of them, newest first."""
+
+    id: str
+    name: str
+    version: int = Field(description="the newest")
+    versions: list[DecisionSummary]
+
+
+class DecisionRequest(Request):
+    """Asks a decision."""
+
+    variables: Variables = Field(default_factory=dict)
+    version: Version | None = None
+
+
+class DecisionMade(BaseModel):
+    """The answer of a decision."""
+
+    id: str
+    version: int
+    output: Any = Field(description="one value, an object by output name, or a list of these: see the hit policy")
 
 
 class InstanceStarted(BaseModel):

@@ -19,6 +19,7 @@ harm."""
 TAGS = [
     {"name": "Complete", "description": "Start and submit in one address, as clients of Process GPT do."},
     {"name": "Process definitions", "description": "BPMN files and their versions."},
+    {"name": "Decisions", "description": "DMN files, their versions and their answers."},
     {"name": "Instances", "description": "Running and ended process instances."},
     {"name": "Incidents", "description": "What failed, and taking it up again."},
     {"name": "Tasks", "description": "The inbox of people."},
@@ -26,7 +27,6 @@ TAGS = [
     {"name": "Events", "description": "What happens."},
     {"name": "Documents", "description": "What agents may look up."},
     {"name": "Agents", "description": "Who does the work."},
-    {"name": "Notifications", "description": "What people are told, and where else it goes."},
     {"name": "API keys", "description": "What programs may do."},
     {"name": "Operations", "description": "Health and metrics; open to everybody who can reach them."},
 ]

@@ -21,6 +21,20 @@ BPMN = """<?xml version="1.0" encoding="UTF-8"?>
 </bpmn:definitions>
 """
 
+DMN = """<?xml version="1.0" encoding="UTF-8"?>
+<definitions xmlns="https://www.omg.org/spec/DMN/20191111/MODEL/" id="refund_rules" name="Refund rules"
+    namespace="http://example.org/refund">
+  <decision id="refund_limit" name="Refund limit">
+    <decisionTable hitPolicy="FIRST">
+      <input label="Amount"><inputExpression><text>amount</text></inputExpression></input>
+      <output name="approval" />
+      <rule><inputEntry><text>&lt; 50</text></inputEntry><outputEntry><text>"none"</text></outputEntry></rule>
+      <rule><inputEntry><text>-</text></inputEntry><outputEntry><text>"manager"</text></outputEntry></rule>
+    </decisionTable>
+  </decision>
+</definitions>
+"""
+
 _INSTANCE_ID = "0193a5c1-4f0e-4c5a-9d55-0d6a4f1f7a10"
 _TASK_ID = "0193a5c1-4f2a-7b1c-8a11-6f0f5d3a2b44"
 _DOCUMENT_ID = "0193a5b0-0c11-7d2e-9b7a-1c2d3e4f5a6b"
@@ -44,6 +58,7 @@ _VERSION: Json = {
     "deployed_by": "api_key:ci",
     "is_new": True,
 }
+_DECISION: Json = {**_VERSION, "id": "refund_limit", "name": "Refund limit"}
 _SUMMARY: Json = {
     "id": _INSTANCE_ID,
     "process_definition_id": "refund",
@@ -170,74 +185,11 @@ _KEY: Json = {
     "revoked_at": None,
 }
 
-_NOTIFICATION: Json = {
-    "notify_id": 42,
-    "user_id": "ann@example.org",
-    "proc_inst_id": _INSTANCE_ID,
-    "task_id": _TASK_ID,
-    "type": "TASK_ASSIGNED",
-    "message": "Decide the refund",
-    "read_flag": False,
-    "created_at": _LATER,
-}
-_QUIET: Json = {"begin": "22:00", "end": "07:00", "time_zone": "Asia/Seoul"}
-_CHANNELS: Json = {"TASK_ASSIGNED": ["email", "fcm"], "INCIDENT": ["email"], "PROCESS_DONE": []}
-_DEVICE: Json = {
-    "device_id": "0193a5c2-77aa-7c3b-8d21-5b6c7d8e9f01",
-    "user_id": "ann@example.org",
-    "platform": "android",
-    "registered_at": _AT,
-}
-_WEBHOOK_REQUEST: Json = {"url": "https://example.org/fleet", "description": "chat", "types": ["INCIDENT"]}
-_WEBHOOK: Json = {
-    "endpoint_id": "0193a5c3-12bb-7d4c-9e32-6c7d8e9fa012",
-    **_WEBHOOK_REQUEST,
-    "enabled": True,
-    "disabled_reason": None,
-    "created_at": _AT,
-}
-_DELIVERY: Json = {
-    "outbox_id": 71,
-    "channel": "webhook",
-    "destination": _WEBHOOK["endpoint_id"],
-    "proc_inst_id": _INSTANCE_ID,
-    "task_id": _TASK_ID,
-    "status": "DEAD",
-    "attempts": 1,
-    "next_attempt_at": _LATER,
-    "last_error": "the receiver answered HTTP 404",
-    "created_at": _AT,
-    "finished_at": _LATER,
-}
-
 EXAMPLES: dict[str, Json] = {
     "MessageRequest": {"name": "paid", "correlation_key": "4711", "variables": {"amount": 49.9}, "ttl_seconds": 3600},
     "MessageSent": {"message_id": _TASK_ID, "status": "correlated", "proc_inst_id": _INSTANCE_ID, "replayed": False},
     "SignalRequest": {"name": "stop_all", "variables": {"why": "The warehouse is closed."}},
     "SignalSent": {"reached": 3, "replayed": False},
-    "Delivery": _DELIVERY,
-    "Device": _DEVICE,
-    "DeviceRequest": {"token": "c1Xy…", "platform": "android"},
-    "Items_Device_": {"items": [_DEVICE]},
-    "Items_WebhookEndpoint_": {"items": [_WEBHOOK]},
-    "Marked": {"marked": 3},
-    "NewWebhook": {**_WEBHOOK, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
-    "Notification": _NOTIFICATION,
-    "Page_Delivery_": {"items": [_DELIVERY], "next": "/deliveries?status=DEAD&before=71&limit=1"},
-    "Page_Notification_": {"items": [_NOTIFICATION], "next": "/notifications?before=42&limit=1"},
-    "Preferences": {
-        "user_id": "ann@example.org",
-        "channels": {"TASK_REASSIGNED": ["fcm"], "TASK_DUE_SOON": ["fcm"], "TASK_OVERDUE": ["fcm"], **_CHANNELS},
-        "quiet": _QUIET,
-        "email": "ann@example.org",
-        "updated_at": _AT,
-    },
-    "PreferencesRequest": {"channels": _CHANNELS, "quiet": _QUIET},
-    "ReadFlag": {"read_flag": True},
-    "ReadThrough": {"through": 42},
-    "WebhookChange": {**_WEBHOOK_REQUEST, "enabled": False},
-    "WebhookEndpoint": _WEBHOOK,
-    "WebhookRequest": _WEBHOOK_REQUEST,
     "Agent": _AGENT,
     "AgentRequest": _AGENT_REQUEST,
     "Body_upload_documents": {"files": ["(the content of refund-policy.md)"], "source": "refund-policy"},
@@ -266,6 +218,10 @@ EXAMPLES: dict[str, Json] = {
             "form_values": {"refund_form": {"order": "4711", "amount": 49.9}},
         }
     },
+    "DecisionDetail": {"id": "refund_limit", "name": "Refund limit", "version": 2, "versions": [_DECISION]},
+    "DecisionMade": {"id": "refund_limit", "version": 2, "output": "manager"},
+    "DecisionRequest": {"variables": {"amount": 120}},
+    "DecisionSummary": _DECISION,
     "DefinitionDetail": {"id": "refund", "name": "Refund", "version": 2, "versions": [_VERSION]},
     "DefinitionSummary": _VERSION,
     "DelegateRequest": {"person": "bob@example.org"},
@@ -282,6 +238,8 @@ EXAMPLES: dict[str, Json] = {
     "NewKey": {**_KEY, "key": "fleet_9sFq2m0vVw3nX8yZ1aB4cD5eF6gH7iJ8kL9mN0oP1qR"},
     "Page_Agent_": {"items": [_AGENT], "next": None},
     "Page_ApiKeySummary_": {"items": [_KEY], "next": None},
+    "Items_DecisionSummary_": {"items": [_DECISION]},
+    "Page_DecisionSummary_": {"items": [_DECISION], "next": None},
     "Page_DefinitionSummary_": {"items": [_VERSION], "next": None},
     "Page_DocumentSummary_": {"items": [_DOCUMENT_SUMMARY], "next": None},
     "Page_InstanceSummary_": {"items": [_SUMMARY], "next": f"/instances?before={_INSTANCE_ID}&limit=1"},

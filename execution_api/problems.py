@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kernel.errors import DatabaseUnavailable, Refused
 from knowledge.embed import EmbeddingFailed
 from knowledge.source_text import DocumentUnreadable
-from process_engine.errors import DefinitionInvalid, EngineError, StepFailed
+from process_engine.errors import DefinitionInvalid, EngineError, FormRejected, StepFailed
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:process-fleet:problem:"
@@ -158,12 +158,20 @@ def _of_the_floor_below(error: Exception) -> ApiProblem | None:
             faults = [Fault(message=p.message, element_id=p.element_id, line=p.line) for p in error.problems]
             detail = f"The process definition cannot be run: {faults[0].message}"
             return ApiProblem(422, "definition_invalid", detail, remedy="Correct what errors lists.", errors=faults)
+        case FormRejected():
+            return _form_rejected(error)
         case StepFailed():
             fault = Fault(message=error.message, element_id=error.element_id)
             remedy = "Give the variables that the process needs, or correct its definition."
             return ApiProblem(422, "step_failed", f"The process cannot go on: {error}", remedy=remedy, errors=[fault])
         case EngineError():
             return ApiProblem(422, "not_processable", str(error))
+        case _:
+            return _of_knowledge(error)
+
+
+def _of_knowledge(error: Exception) -> ApiProblem | None:
+    match error:
         case DocumentUnreadable():
             detail, remedy = f"{error.name}: {error.reason}.", f"{error.remedy}."
             return ApiProblem(422, "document_unreadable", detail, field="files", value=error.name, remedy=remedy)
@@ -176,6 +184,13 @@ def _of_the_floor_below(error: Exception) -> ApiProblem | None:
             return ApiProblem(502, "embedding_failed", detail, remedy=remedy)
         case _:
             return None
+
+
+def _form_rejected(error: FormRejected) -> ApiProblem:
+    faults = [Fault(message=what, field=f"output.{name}" if name else "output") for name, what in error.faults]
+    detail = f"What was submitted does not fit the form: {error}"
+    remedy = "Correct the fields that errors lists; the task's form is their JSON Schema."
+    return ApiProblem(422, "form_invalid", detail, field=faults[0].field, remedy=remedy, errors=faults)
 
 
 def _invalid_request(error: RequestValidationError) -> ApiProblem:

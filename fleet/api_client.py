@@ -41,9 +41,12 @@ class ApiClient:
         """PUT `body` as JSON."""
         return self._ask("PUT", path, json=body)
 
-    def deploy(self, path: Path) -> Any:
-        """Deploy a BPMN file."""
-        return self.post("/process-definitions", content=path.read_bytes(), headers={"content-type": "application/xml"})
+    def deploy(self, path: Path, process: str | None = None) -> list[Any]:
+        """Deploy a process of a BPMN file, or all decisions of a DMN file (by its ending); returns the versions."""
+        file: dict[str, Any] = {"content": path.read_bytes(), "headers": {"content-type": "application/xml"}}
+        if path.suffix.lower() == ".dmn":
+            return self.post("/decisions", **file)["items"]
+        return [self.post("/process-definitions", **file, params={"process": process} if process else {})]
 
     def upload(self, name: str, data: bytes) -> Any:
         """Upload a document; `name` is its source."""

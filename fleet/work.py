@@ -23,12 +23,17 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def deploy(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)], data: Data = DEFAULT_DATA) -> None:
-    """Deploy a BPMN file as a new version of its process definition."""
+def deploy(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    process: Annotated[str | None, typer.Option(help="Which process of a BPMN file, where it holds several.")] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Deploy a BPMN file as a new version of its process definition, or a DMN file (.dmn) with its decisions."""
     with _api(data) as api:
-        deployed = api.deploy(file)
-    note = "" if deployed["is_new"] else " (unchanged)"
-    out.print(f"{deployed['id']} version {deployed['version']}{note}", highlight=False)
+        versions = api.deploy(file, process)
+    for deployed in versions:
+        note = "" if deployed["is_new"] else " (unchanged)"
+        out.print(f"{deployed['id']} version {deployed['version']}{note}", highlight=False)
 
 
 def start(

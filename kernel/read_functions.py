@@ -60,9 +60,12 @@ class ReadFunctions(KernelBase):
         """One version; None for `version` is the newest."""
         return _one(Definition, await self._call("get_definition", id=definition_id, version=version))
 
-    async def find_decisions(self, decision_id: str | None = None) -> list[DecisionSummary]:
-        """All versions of all decisions, or of one."""
-        return _all(DecisionSummary, await self._call("find_decisions", id=decision_id))
+    async def find_decisions(
+        self, decision_id: str | None = None, *, after: str | None = None, limit: int | None = None
+    ) -> list[DecisionSummary]:
+        """The newest version of each decision by id (from behind `after` on), or all versions of one, newest first."""
+        rows = await self._call("find_decisions", id=decision_id, after=after, limit=limit)
+        return _all(DecisionSummary, rows)
 
     async def get_decision(self, decision_id: str, version: int | None = None) -> Decision | None:
         """One version; None for `version` is the newest."""

@@ -10,8 +10,8 @@ from uuid import UUID
 from kernel.errors import InstanceChanged, NotFound
 from kernel.functions import Kernel
 from kernel.models import ClaimedTask, Instance, Json, Started, Submitted, Task, TaskStatus
-from process_engine import steps
-from process_engine.errors import EngineError, StepFailed, TokenUnknown
+from process_engine import schema_check, steps
+from process_engine.errors import EngineError, FormRejected, StepFailed, TokenUnknown
 from process_engine.step_json import as_json
 from process_engine.stored_specs import compute, spec_of
 
@@ -47,18 +47,32 @@ async def submit(
     """End a person's task and move its instance on.
 
     Where the process cannot go on (a condition that cannot be evaluated), the task is FAILED with its output kept
-    and the instance shows the incident. Raises NotFound, and Conflict for a task that is not in TODO.
+    and the instance shows the incident. Raises NotFound, Conflict for a task that is not in TODO, and FormRejected for
+    an output that does not fit the task's form; then nothing was written.
     """
     for _ in range(_MOST_TRIES):
         task = await kernel.get_task(task_id)
         if task is None:
             raise NotFound(f"There is no task {task_id}.", "task_unknown")
+        if task.status == TaskStatus.TODO:
+            _check_form(task, output)
         step, incident = await _step_or_incident(kernel, task, output)
         try:
             return await kernel.submit_task(task_id, output, step, incident, idempotency_key, fingerprint)
         except InstanceChanged:
             continue
     raise InstanceChanged(f"The instance of task {task_id} keeps moving: submit again.", "instance_changed")
+
+
+def _check_form(task: Task, output: Json) -> None:
+    if task.form is None:
+        return
+    try:
+        faults = schema_check.faults(task.form, output)
+    except ValueError as error:
+        raise StepFailed(task.activity_id, f"the form of this task: {error}") from error
+    if faults:
+        raise FormRejected(faults)
 
 
 async def step_after(kernel: Kernel, task: ClaimedTask, output: Json) -> tuple[Json | None, Json | None]:

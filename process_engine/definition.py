@@ -6,6 +6,7 @@ from typing import NotRequired, TypedDict
 
 from process_engine.activities import Activity, is_work, read_activity, read_repetition
 from process_engine.bindings import Binding
+from process_engine.bounds import check_bounds
 from process_engine.errors import DefinitionInvalid, StepFailed
 from process_engine.expressions import is_expression
 from process_engine.extensions import read_extensions
@@ -67,15 +68,16 @@ class Definition:
     references: list[Reference]
 
 
-def parse(xml: bytes) -> Definition:
-    """Read a BPMN 2.0 file with one executable process.
+def parse(xml: bytes, process_id: str | None = None) -> Definition:
+    """Read one process of a BPMN 2.0 file: the one with this id, or the one that is executable.
 
     Raises:
         DefinitionInvalid: with every problem found, each with the element and its line.
     """
     problems = Problems()
     root = read_definitions(xml)
-    process = executable_process(root, problems)
+    process = executable_process(root, problems, process_id)
+    check_bounds(process, problems)
     graph, reading = read_graph(process, problems)
     check_graph(graph, process, reading)
     read_extensions(process, frozenset({"userTaskForm"}), problems)

@@ -8,13 +8,13 @@ from process_engine.errors import DefinitionInvalid
 from process_engine.xml_source import Problems, as_text
 
 
-async def deploy(kernel: Kernel, bpmn: bytes) -> DefinitionSummary:
-    """Check a BPMN file and add it as a new version in the kernel's tenant.
+async def deploy(kernel: Kernel, bpmn: bytes, process_id: str | None = None) -> DefinitionSummary:
+    """Check a process of a BPMN file, the executable one unless named, and add it as a new version.
 
     Raises DefinitionInvalid with every problem found, a process or decision that it names and that is not deployed
     included, and InvalidInput for an orchestrator that no pod serves.
     """
-    definition = parse(bpmn)
+    definition = parse(bpmn, process_id)
     await _bind(kernel, definition)
     return await kernel.deploy_definition(
         definition.id, definition.name, as_text(bpmn), definition.spec, sorted(definition.orchestrators)

@@ -3,6 +3,7 @@
     EngineError
     ├── DefinitionInvalid    the BPMN file cannot be run; `problems` says why, all of it
     ├── StepFailed           a process instance cannot go on: condition, mapping, no branch (an incident)
+    ├── FormRejected         what a person submitted does not fit the task's form; `faults` says which fields
     ├── TokenUnknown         the token is not open in this state: completed before, withdrawn, or never there
     ├── ExpressionError      an expression is wrong or cannot be evaluated
     └── NotPlainJson         a value has no JSON form (NaN, a date, a key that is not text)
@@ -47,6 +48,14 @@ class StepFailed(EngineError):
         self.element_id = element_id
         self.message = message
         super().__init__(f"{element_id}: {message}")
+
+
+class FormRejected(EngineError):
+    """What a person submitted does not fit the task's form. `faults` holds (field, what is wrong), never empty."""
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        self.faults = list(faults)
+        super().__init__("; ".join(f"{field}: {message}" if field else message for field, message in faults))
 
 
 class TokenUnknown(EngineError):

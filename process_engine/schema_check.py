@@ -6,13 +6,15 @@ the schema itself.
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import re2
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 from referencing import Registry
+
+MOST_FAULTS = 100
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
@@ -23,14 +25,33 @@ def fault(schema: dict[str, Any], value: Any) -> str | None:
 
     Raises ValueError where the schema cannot be used: a `$ref` out of it, or a regular expression that is not RE2's.
     """
-    try:
-        worst = best_match(_Safe(schema, registry=Registry()).iter_errors(value))
-    except Exception as error:  # the library raises what it likes on a schema with broken references
-        raise ValueError(f"the schema cannot be used: {error}") from None
+    worst = best_match(_errors(schema, value))
     if worst is None:
         return None
     where = ".".join(map(str, worst.absolute_path))
     return f"{where}: {worst.message}"[:1000] if where else worst.message[:1000]
+
+
+def faults(schema: dict[str, Any], value: Any) -> list[tuple[str, str]]:
+    """Every fault as (field, what is wrong), at most 100; the field is a dotted path, empty for the value itself.
+
+    A field that is missing is named, not the object that lacks it. Raises ValueError as `fault` does.
+    """
+    return [(_field_of(error), error.message[:1000]) for error in _errors(schema, value)[:MOST_FAULTS]]
+
+
+def _field_of(error: ValidationError) -> str:
+    path = [str(part) for part in error.absolute_path]
+    if error.validator == "required":
+        path += [name for name in cast(list[str], error.validator_value) if error.message.startswith(f"{name!r} ")]
+    return ".".join(path)
+
+
+def _errors(schema: dict[str, Any], value: Any) -> list[ValidationError]:
+    try:
+        return list(_Safe(schema, registry=Registry()).iter_errors(value))
+    except Exception as error:  # the library raises what it likes on a schema with broken references
+        raise ValueError(f"the schema cannot be used: {error}") from None
 
 
 def unusable_parts(schema: Any) -> Iterator[str]:

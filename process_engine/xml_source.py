@@ -11,6 +11,11 @@ from process_engine.vocabulary import BPMN, NOT_EXECUTED_IN_FILE
 LARGEST_FILE = 5_000_000
 """Bytes."""
 
+MOST_PROBLEMS = 200
+"""Problems that are reported of one file; whoever has mended these sees the next."""
+
+_LONGEST_MESSAGE, _LONGEST_ID = 1_000, 100
+
 
 class Element(Protocol):
     """What this package uses of lxml.etree.Element."""
@@ -64,12 +69,14 @@ class Problems:
             at: the place in the file when it is not the element itself, such as one of its settings.
         """
         line = (element if at is None else at).sourceline
-        self.found.append(Problem(element.get("id"), line, f"{label(element)} {complaint}"))
+        element_id = (element.get("id") or "")[:_LONGEST_ID] or None
+        if len(self.found) < MOST_PROBLEMS:
+            self.found.append(Problem(element_id, line, f"{label(element)} {complaint}"[:_LONGEST_MESSAGE]))
 
 
 def label(element: Element) -> str:
     """How messages call an element: `callActivity 'ship' (line 12)`."""
-    name = repr(element.get("id")) if element.get("id") else "without an id"
+    name = repr(element.get("id", "")[:_LONGEST_ID]) if element.get("id") else "without an id"
     return f"{local_name(element)} {name} (line {element.sourceline})"
 
 
@@ -128,37 +135,44 @@ def as_text(xml: bytes) -> str:
     return etree.tostring(etree.fromstring(xml, parser).getroottree(), encoding="unicode")
 
 
-def executable_process(root: Element, problems: Problems) -> Element:
-    """The one process with isExecutable="true"; what else the file holds must not take part in running it.
+def executable_process(root: Element, problems: Problems, wanted: str | None = None) -> Element:
+    """The process of a file that is to run; the others in it (other pools) must not take part in running it.
+
+    That is the process with the id `wanted`; else the only one with isExecutable="true"; else, as many tools leave the
+    attribute out, the only one that does not say isExecutable="false".
 
     Raises:
         DefinitionInvalid: there is none, or more than one: there is nothing to look at further.
     """
     for child in bpmn_children(root):
-        _check_top_level(child, problems)
+        if local_name(child) not in NOT_EXECUTED_IN_FILE | {"process", "collaboration"}:
+            problems.add(child, "is not supported yet by this version")
     processes = [child for child in bpmn_children(root) if local_name(child) == "process"]
-    executable = [process for process in processes if process.get("isExecutable") in ("true", "1")]
-    if len(executable) == 1:
-        return executable[0]
-    if executable:
-        for process in executable:
-            problems.add(process, f"is one of {len(executable)} executable processes; a file must hold exactly one")
+    if wanted is not None:
+        chosen = [process for process in processes if process.get("id") == wanted]
     else:
-        for process in processes:
-            problems.add(process, 'is not executable: add isExecutable="true" to it')
-    if not processes:
-        problems.add(root, 'holds no process: add one with isExecutable="true"')
+        chosen = [process for process in processes if process.get("isExecutable") in ("true", "1")]
+        chosen = chosen or [process for process in processes if process.get("isExecutable") is None]
+    if len(chosen) == 1:
+        return chosen[0]
+    _report_no_process(root, processes, chosen, wanted, problems)
     raise DefinitionInvalid(problems.found)
 
 
-def _check_top_level(element: Element, problems: Problems) -> None:
-    kind = local_name(element)
-    if kind == "collaboration":
-        pools = [child for child in bpmn_children(element) if local_name(child) == "participant"]
-        if len(pools) > 1:
-            problems.add(element, f"has {len(pools)} participants; several pools are not supported yet by this version")
-    elif kind != "process" and kind not in NOT_EXECUTED_IN_FILE:
-        problems.add(element, "is not supported yet by this version")
+def _report_no_process(
+    root: Element, processes: list[Element], chosen: list[Element], wanted: str | None, problems: Problems
+) -> None:
+    ids = ", ".join(process.get("id", "") for process in processes)
+    for process in chosen:
+        what = f"is one of {len(chosen)} executable processes ({ids})"
+        problems.add(process, f"{what}; say which is to be deployed, by its id (process=...), one after the other")
+    if not processes:
+        problems.add(root, 'holds no process: add one with isExecutable="true"')
+    elif wanted is not None and not chosen:
+        problems.add(root, f"holds no process {wanted!r}; it holds {ids}")
+    elif not chosen:
+        for process in processes:
+            problems.add(process, 'is not executable: write isExecutable="true", or name it (process=...)')
 
 
 def _refuse(line: int | None, message: str) -> NoReturn:

@@ -1,20 +1,18 @@
 """/process-definitions: deploy BPMN files and read them back."""
 
 import difflib
-from email.message import Message
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import Path, Query, Request, Response
-from starlette.datastructures import UploadFile
 
 from execution_api.auth import CallersKernel
 from execution_api.bodies import LARGEST_VERSION, DefinitionDetail, DefinitionId, Page, RollbackRequest
 from execution_api.examples import BPMN
 from execution_api.paging import AfterName, Limit, page
-from execution_api.problems import ApiProblem
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
+from execution_api.xml_body import XML, read_xml_file, xml_body
 from kernel.errors import NotFound
 from kernel.functions import Kernel
 from kernel.models import Definition, DefinitionSummary
@@ -25,26 +23,7 @@ router = room("Process definitions", "/process-definitions")
 BeforeVersion = Annotated[int | None, Query(ge=1, le=LARGEST_VERSION, description="last version of the page before")]
 PathVersion = Annotated[int, Path(ge=1, le=LARGEST_VERSION)]
 
-_XML = ("application/xml", "text/xml")
-_FORM = "multipart/form-data"
 _MOST_NAMED = 100
-_DEPLOY_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "description": "A BPMN 2.0 file.",
-        "content": {
-            **{kind: {"schema": {"type": "string"}, "example": BPMN} for kind in _XML},
-            _FORM: {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "contentMediaType": "application/xml"}},
-                },
-                "example": {"file": BPMN},
-            },
-        },
-    }
-}
 _DEPLOY_ANSWERS = {
     201: {"description": "A new version."},
     200: {"model": DefinitionSummary, "description": "The newest version has the same BPMN: nothing was added."},
@@ -58,14 +37,27 @@ _ROLLBACK_ANSWERS = {
 _XML_ANSWER = {200: {"description": "The BPMN file.", "content": {"application/xml": {"schema": {"type": "string"}}}}}
 
 
-@router.post("", status_code=201, summary="Deploy a definition", responses=_DEPLOY_ANSWERS, openapi_extra=_DEPLOY_BODY)
-async def deploy_definition(request: Request, response: Response, kernel: CallersKernel) -> DefinitionSummary:
+@router.post(
+    "",
+    status_code=201,
+    summary="Deploy a definition",
+    responses=_DEPLOY_ANSWERS,
+    openapi_extra=xml_body("BPMN 2.0", BPMN),
+)
+async def deploy_definition(
+    request: Request,
+    response: Response,
+    kernel: CallersKernel,
+    process: Annotated[
+        str | None, Query(min_length=1, max_length=255, description="which process of the file; none: the one that is")
+    ] = None,
+) -> DefinitionSummary:
     """Check a BPMN file and add it as the next version of its process.
 
     Running instances stay on the version they began with. A file that cannot be run is refused with everything that
     is wrong with it.
     """
-    deployed = await deployment.deploy(kernel, await _bpmn(request))
+    deployed = await deployment.deploy(kernel, await read_xml_file(request, "BPMN"), process)
     if not deployed.is_new:
         response.status_code = 200
     return deployed
@@ -115,7 +107,7 @@ async def roll_back(
     No version is ever changed or taken away, and running instances stay on the version they began with.
     """
     old = await _read(kernel, definition_id, body.version)
-    deployed = await deployment.deploy(kernel, old.bpmn.encode())
+    deployed = await deployment.deploy(kernel, old.bpmn.encode(), definition_id)
     if not deployed.is_new:
         response.status_code = 200
     return deployed
@@ -136,7 +128,7 @@ async def get_version(definition_id: DefinitionId, version: PathVersion, kernel:
 )
 async def get_xml(definition_id: DefinitionId, kernel: CallersKernel) -> Response:
     """The BPMN file of the newest version."""
-    return Response((await _read(kernel, definition_id, None)).bpmn, media_type=_XML[0])
+    return Response((await _read(kernel, definition_id, None)).bpmn, media_type=XML[0])
 
 
 @router.get(
@@ -147,25 +139,7 @@ async def get_xml(definition_id: DefinitionId, kernel: CallersKernel) -> Respons
 )
 async def get_version_xml(definition_id: DefinitionId, version: PathVersion, kernel: CallersKernel) -> Response:
     """The BPMN file of one version."""
-    return Response((await _read(kernel, definition_id, version)).bpmn, media_type=_XML[0])
-
-
-async def _bpmn(request: Request) -> bytes:
-    header = Message()
-    header["content-type"] = request.headers.get("content-type", "")
-    kind = header.get_content_type()
-    if kind in _XML:
-        return await request.body()
-    if kind != _FORM:
-        remedy = f"Send {_XML[0]}, or {_FORM} with the part `file`."
-        detail = f'A BPMN file cannot have the media type "{kind}".'
-        raise ApiProblem(415, "media_type", detail, field="Content-Type", value=kind, remedy=remedy)
-    async with request.form(max_files=1, max_fields=1) as form:
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            detail = "file is missing: the BPMN file must be the part `file`."
-            raise ApiProblem(422, "request_invalid", detail, field="file", remedy="Send it as a file of that name.")
-        return await file.read()
+    return Response((await _read(kernel, definition_id, version)).bpmn, media_type=XML[0])
 
 
 async def _read(kernel: Kernel, definition_id: str, version: int | None) -> Definition:

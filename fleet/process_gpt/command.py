@@ -70,7 +70,7 @@ def _chooser(pairs: list[str]) -> ChooseOrchestrator:
 
 def _deploy(path: Path, data: Path) -> int:
     with ApiClient(*api_and_key(data)) as api:
-        return api.deploy(path)["version"]
+        return api.deploy(path)[0]["version"]
 
 
 def _show(imported: Imported, target: Path, version: int | None) -> None:

@@ -91,7 +91,6 @@ MAY_CALL: dict[str, set[str]] = {
     "claim_deliveries": DELIVERER,
     "finish_delivery": DELIVERER,
     "tend_outbox": DELIVERER,
-    "remind_people": DELIVERER,
     "outbox_depths": DELIVERER,
 }
 OURS = """p.pronamespace = '{}'::regnamespace

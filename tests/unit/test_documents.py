@@ -25,6 +25,7 @@ from execution_api.bodies import (
     AgentRequest,
     BulkCancelRequest,
     CancelRequest,
+    DecisionRequest,
     DelegateRequest,
     KeyRequest,
     MessageRequest,
@@ -38,13 +39,6 @@ from execution_api.bodies import (
 )
 from execution_api.completion_bodies import CompletionRequest
 from execution_api.metrics import HttpMetrics
-from execution_api.notification_bodies import (
-    DeviceRequest,
-    PreferencesRequest,
-    ReadFlag,
-    ReadThrough,
-    WebhookRequest,
-)
 from execution_api.settings import ApiSettings
 from fleet.main import app as fleet_command
 from kernel.models import ProcessStatus, QueueDepth, TaskStatus
@@ -243,17 +237,11 @@ _BODIES: dict[str, type[BaseModel]] = {
     "/messages": MessageRequest,
     "/signals": SignalRequest,
     "/agents/librarian": AgentRequest,
-    "/read-flag": ReadFlag,
-    "/notifications/read": ReadThrough,
-    "/notification-preferences": PreferencesRequest,
-    "/device-tokens": DeviceRequest,
-    "/webhooks": WebhookRequest,
+    "/evaluate": DecisionRequest,
 }
 
 
-@pytest.mark.parametrize(
-    "name", ["docs/http-api.md", "docs/operate.md", "docs/getting-started.md", "docs/notifications.md"]
-)
+@pytest.mark.parametrize("name", ["docs/http-api.md", "docs/operate.md", "docs/getting-started.md"])
 def test_every_request_body_in_a_document_is_accepted(name: str) -> None:
     found = 0
     for block in fences(text_of(name), "sh"):

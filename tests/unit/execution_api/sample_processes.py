@@ -59,3 +59,12 @@ NEEDS_AMOUNT = process(
     "startEvent s, exclusiveGateway x, userTask check, endEvent e",
     "s -> x, x -> check [amount > 10], x -> e [amount <= 10], check -> e",
 )
+FORM = _FILE.format(
+    id="with_form",
+    content="""<bpmn:extensionElements><zeebe:userTaskForm id="f">{"type": "object", "required": ["decision", "amount"],
+      "properties": {"decision": {"enum": ["pay", "refuse"]}, "amount": {"type": "number"}}}</zeebe:userTaskForm>
+    </bpmn:extensionElements><bpmn:startEvent id="s" /><bpmn:userTask id="decide"><bpmn:extensionElements>
+      <zeebe:formDefinition formId="f" /></bpmn:extensionElements></bpmn:userTask><bpmn:endEvent id="e" />"""
+    + _flow(1, "s -> decide")
+    + _flow(2, "decide -> e"),
+)

@@ -3,7 +3,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-from sample_processes import SIDE_BY_SIDE
+from sample_processes import FORM, SIDE_BY_SIDE
 
 Ids = tuple[UUID, UUID]
 
@@ -73,3 +73,20 @@ async def test_an_unknown_task_is_404(client: httpx.AsyncClient) -> None:
 async def test_an_output_must_be_an_object(client: httpx.AsyncClient, started: Ids) -> None:
     for body in ({}, {"output": [1]}, {"output": {}, "more": 1}):
         assert (await client.post(f"/tasks/{started[1]}/submit", json=body)).status_code == 422
+
+
+async def test_what_does_not_fit_the_form_is_refused_field_by_field_and_the_task_stays_open(
+    client: httpx.AsyncClient, deploy: Callable[..., Awaitable[str]]
+) -> None:
+    body = {"process_definition_id": await deploy(FORM)}
+    instance = (await client.post("/instances", json=body)).json()["process_instance_id"]
+    (task,) = (await client.get("/tasks", params={"instance": instance})).json()["items"]
+    answer = await client.post(f"/tasks/{task['task_id']}/submit", json={"output": {"amount": "much"}})
+    problem = answer.json()
+    assert (answer.status_code, problem["type"]) == (422, "urn:process-fleet:problem:form_invalid")
+    assert {fault["field"] for fault in problem["errors"]} == {"output.amount", "output.decision"}
+    assert (await client.get(f"/tasks/{task['task_id']}")).json()["status"] == "TODO"
+    form = {"process_instance_id": instance, "activity_id": "decide", "form_values": {"decision": "maybe"}}
+    assert (await client.post("/complete", json={"input": form})).status_code == 422
+    good = {"output": {"decision": "pay", "amount": 5}}
+    assert (await client.post(f"/tasks/{task['task_id']}/submit", json=good)).json()["status"] == "DONE"

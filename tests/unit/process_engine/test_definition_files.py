@@ -103,10 +103,24 @@ def test_a_file_without_a_process_is_refused() -> None:
     assert "holds no process" in problem.message
 
 
-@pytest.mark.parametrize("attributes", ['id="p"', 'id="p" isExecutable="false"'])
-def test_a_process_that_is_not_executable_is_told_what_to_add(attributes: str) -> None:
-    (problem,) = problems_of(process(RUNNABLE, attributes))
-    assert problem == Problem("p", 2, "process 'p' (line 2) is not executable: add isExecutable=\"true\" to it")
+def test_a_process_that_is_not_executable_is_told_what_to_write() -> None:
+    (problem,) = problems_of(process(RUNNABLE, 'id="p" isExecutable="false"'))
+    what = 'is not executable: write isExecutable="true", or name it (process=...)'
+    assert problem == Problem("p", 2, f"process 'p' (line 2) {what}")
+
+
+def test_the_only_process_that_does_not_say_runs() -> None:
+    assert parse(process(RUNNABLE, 'id="p"')).id == "p"
+    not_run = '<bpmn:process id="q" isExecutable="false"/>'
+    assert parse(bpmn(f'{not_run}<bpmn:process id="p">{RUNNABLE}</bpmn:process>')).id == "p"
+
+
+def test_a_process_may_be_named() -> None:
+    second = f'<bpmn:process id="q" isExecutable="false">{RUNNABLE}</bpmn:process>'
+    two = f'<bpmn:process id="p">{RUNNABLE}</bpmn:process>{second}'
+    assert [parse(bpmn(two), name).id for name in "pq"] == ["p", "q"]
+    with pytest.raises(DefinitionInvalid, match="holds no process 'r'; it holds p, q"):
+        parse(bpmn(two), "r")
 
 
 @pytest.mark.parametrize("value", ["true", "1"])
@@ -123,7 +137,7 @@ def test_two_executable_processes_are_refused() -> None:
     one = '<bpmn:process id="p" isExecutable="true"/>\n<bpmn:process id="q" isExecutable="true"/>'
     first, second = problems_of(bpmn(one))
     assert (first.element_id, first.line, second.element_id, second.line) == ("p", 2, "q", 3)
-    assert first.message == "process 'p' (line 2) is one of 2 executable processes; a file must hold exactly one"
+    assert "is one of 2 executable processes (p, q); say which is to be deployed" in first.message
 
 
 def test_a_process_that_is_only_drawn_may_stand_beside_the_one_that_runs() -> None:
@@ -131,13 +145,12 @@ def test_a_process_that_is_only_drawn_may_stand_beside_the_one_that_runs() -> No
     assert parse(bpmn(f'{drawn}<bpmn:process id="runs" isExecutable="true">{RUNNABLE}</bpmn:process>')).id == "runs"
 
 
-def test_several_pools_are_refused() -> None:
-    pools = '<bpmn:participant id="a" processRef="p"/><bpmn:participant id="b"/>'
-    frame = f'<bpmn:collaboration id="c">\n{pools}</bpmn:collaboration>'
-    content = f'{frame}\n<bpmn:process id="p" isExecutable="true">{RUNNABLE}</bpmn:process>'
-    (problem,) = problems_of(bpmn(content))
-    assert (problem.element_id, problem.line) == ("c", 2)
-    assert "has 2 participants; several pools are not supported yet by this version" in problem.message
+def test_other_pools_are_drawn_and_do_not_run() -> None:
+    pools = '<bpmn:participant id="a" processRef="p"/><bpmn:participant id="b" processRef="q"/>'
+    flow = '<bpmn:messageFlow id="m" sourceRef="a" targetRef="b"/>'
+    other = '<bpmn:process id="q"><bpmn:complexGateway id="x"/></bpmn:process>'
+    frame = f'<bpmn:collaboration id="c">{pools}{flow}</bpmn:collaboration>{other}'
+    assert parse(bpmn(f'{frame}<bpmn:process id="p" isExecutable="true">{RUNNABLE}</bpmn:process>')).id == "p"
 
 
 def test_one_pool_is_a_frame_around_the_process() -> None:

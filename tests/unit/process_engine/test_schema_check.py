@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from process_engine.schema_check import fault
+from process_engine.schema_check import fault, faults
 from process_engine.schemas import parse_schema
 
 
@@ -40,3 +40,22 @@ def test_a_reference_out_of_the_schema_is_neither_read_nor_allowed(tmp_path: Pat
 def test_a_regular_expression_that_needs_backtracking_is_refused_at_deployment() -> None:
     with pytest.raises(ValueError, match="is no RE2 expression"):
         parse_schema('{"items": {"pattern": "(?=a)b"}}')
+
+
+def test_every_fault_names_its_field() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}, "b": {"properties": {"c": {"enum": [1, 2]}}, "required": ["d", "e"]}},
+        "required": ["a", "b", "z"],
+        "additionalProperties": False,
+    }
+    assert faults(schema, {"a": 1, "b": {"d": 0, "e": 0}, "z": 1}) == [
+        ("", "Additional properties are not allowed ('z' was unexpected)")
+    ]
+    found = faults(schema, {"a": "one", "b": {"c": 3, "d": 0}})
+    assert sorted(field for field, _ in found) == ["a", "b.c", "b.e", "z"]
+    assert dict(found)["b.c"] == "3 is not one of [1, 2]"
+
+
+def test_the_faults_of_a_large_value_are_bounded() -> None:
+    assert len(faults({"items": {"type": "string"}}, [0] * 5000)) == 100
