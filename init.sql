@@ -237,6 +237,7 @@ create index if not exists todolist_parked on public.todolist (tenant_id, priori
 create index if not exists todolist_running on public.todolist (fencing_token) where status = 'IN_PROGRESS';
 create index if not exists todolist_needs_people
     on public.todolist (tenant_id, status, task_id) where status in ('TODO', 'FAILED');
+create index if not exists todolist_due on public.todolist (due_at) where status = 'TODO' and due_at is not null;
 create index if not exists todolist_of_person on public.todolist (tenant_id, lower(assignee)) where status = 'TODO';
 
 -- The log of what happened outlives what it speaks of, so it has no foreign keys.
@@ -286,7 +287,7 @@ create table if not exists public.notifications (
     user_id text not null,                             -- a person's e-mail, or group:NAME
     proc_inst_id uuid,
     task_id uuid,
-    type text not null check (type in ('TASK_ASSIGNED', 'PROCESS_DONE', 'INCIDENT')),
+    type text not null,
     message text not null,
     read_flag boolean not null default false,
     created_at timestamptz not null,
@@ -295,6 +296,26 @@ create table if not exists public.notifications (
 
 create index if not exists notifications_of_user on public.notifications (tenant_id, user_id, notify_id);
 create index if not exists notifications_unread on public.notifications (tenant_id, user_id, notify_id) where not read_flag;
+
+-- The list of types has grown, so the constraint is replaced where it is an older one.
+do $$ begin
+    if not exists (select from pg_catalog.pg_constraint c where c.conrelid = 'public.notifications'::regclass
+                   and c.conname = 'notifications_type_check' and pg_get_constraintdef(c.oid) like '%TASK_OVERDUE%') then
+        alter table public.notifications drop constraint if exists notifications_type_check;
+        alter table public.notifications add constraint notifications_type_check check (type in (
+            'TASK_ASSIGNED', 'TASK_REASSIGNED', 'TASK_DUE_SOON', 'TASK_OVERDUE', 'PROCESS_DONE', 'INCIDENT'));
+    end if;
+end $$;
+
+-- Who was reminded of which time; another due_at is another reminder. Without foreign keys: they would be looked at when
+-- a task ends.
+create table if not exists public.task_reminder (
+    tenant_id text not null,
+    task_id uuid not null,
+    type text not null,
+    due_at timestamptz not null,
+    primary key (tenant_id, task_id, type, due_at)
+);
 
 -- How a person wants to hear of what. user_id '*': whoever of the tenant has chosen nothing.
 create table if not exists public.notification_preference (
@@ -683,12 +704,25 @@ $$;
 -- served last, so that they take turns. The queue of look 0, 1, 2 ..., and the name of its floor there:
 create or replace function kernel.queue_of(p_look int, p_queues int) returns int
 language sql stable as $$
-    select (p_look + kernel.remembered('turn'))::int % p_queues
+    select (p_look + 4 * p_queues + kernel.remembered('turn'))::int % p_queues
+$$;
+
+-- Its priority: 5 to 1; and before that, in looks below 0, 1 to 4.
+create or replace function kernel.priority_of(p_look int, p_queues int) returns int
+language sql immutable as $$
+    select case when p_look < 0 then 5 + (p_look - p_queues + 1) / p_queues else 5 - p_look / p_queues end
+$$;
+
+-- Priorities must not starve: in every tenth hundredth of a second a claim looks first, from the lowest priority on, for
+-- tasks that have waited a minute.
+create or replace function kernel.first_look(p_queues int) returns int
+language sql stable as $$
+    select case when kernel.statement_ms() / 10 % 10 = 0 then -4 * p_queues else 0 end
 $$;
 
 create or replace function kernel.floor_of(p_look int, p_queues int) returns text
 language sql stable as $$
-    select 'floor_' || (5 - p_look / p_queues) || '_' || kernel.queue_of(p_look, p_queues)
+    select 'floor_' || kernel.priority_of(p_look, p_queues) || '_' || kernel.queue_of(p_look, p_queues)
 $$;
 
 -- p_found, once it is remembered where it was found.
@@ -826,7 +860,8 @@ begin
     perform set_config('fleet.' || kernel.floor_of(look, v_queues), coalesce(
         (select t.fair_rank from public.todolist t
          where t.status = 'PENDING' and t.available_at is null
-           and t.agent_orch = p_queues ->> kernel.queue_of(look, v_queues) and t.priority = 5 - look / v_queues
+           and t.agent_orch = p_queues ->> kernel.queue_of(look, v_queues)
+           and t.priority = kernel.priority_of(look, v_queues)
          order by t.fair_rank, t.task_id limit 1), kernel.rank_of(p_now - interval '50 ms'))::text, false)
     from generate_series(0, 5 * v_queues - 1) look;
     if v_due then
@@ -868,10 +903,12 @@ end $$;
 -- == 6. Tasks and steps ==============================================================================================
 
 -- Tells the people of a task that waits for one. kernel.notify is in chapter 10.
-create or replace function kernel.notify_people(p_task public.todolist, p_now timestamptz) returns void
+drop function if exists kernel.notify_people(public.todolist, timestamptz);
+create or replace function kernel.notify_people(
+    p_task public.todolist, p_now timestamptz, p_type text default 'TASK_ASSIGNED') returns void
 language plpgsql volatile set search_path = '' as $$
 begin
-    perform kernel.notify(p_task.tenant_id, u.user_id, 'TASK_ASSIGNED', p_task.proc_inst_id, p_task.task_id,
+    perform kernel.notify(p_task.tenant_id, u.user_id, p_type, p_task.proc_inst_id, p_task.task_id,
                           p_task.name, p_now)
     from (select p_task.assignee as user_id where p_task.assignee is not null
           union select 'group:' || g from jsonb_array_elements_text(p_task.candidate_groups) g) u;
@@ -1404,12 +1441,14 @@ begin
             lease_expires_at = v_now + p_lease_seconds * interval '1 second'
         where t.ctid = (
             select kernel.remember(head.ctid, head.fair_rank, look, jsonb_array_length(p_queues))
-            from generate_series(0, 5 * jsonb_array_length(p_queues) - 1) look, lateral (
+            from generate_series(kernel.first_look(jsonb_array_length(p_queues)),
+                                 5 * jsonb_array_length(p_queues) - 1) look, lateral (
                 select t.ctid, t.fair_rank from public.todolist t
                 where t.status = 'PENDING' and t.available_at is null
                   and t.agent_orch = p_queues ->> kernel.queue_of(look, jsonb_array_length(p_queues))
-                  and t.priority = 5 - look / jsonb_array_length(p_queues)
+                  and t.priority = kernel.priority_of(look, jsonb_array_length(p_queues))
                   and t.fair_rank >= kernel.remembered(kernel.floor_of(look, jsonb_array_length(p_queues)))
+                  and (look >= 0 or t.fair_rank < kernel.rank_of(v_now - interval '1 minute'))
                 order by t.fair_rank, t.task_id limit 1
                 for no key update skip locked) head
             where kernel.goes_by_floors(p_queues)
@@ -2016,8 +2055,11 @@ begin
     returning t.* into v_task;
     perform kernel.record_event(v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_ASSIGNED', kernel.actor(),
         p_message, jsonb_build_object('from', p_task.assignee, 'to', p_assignee), v_now);
-    if lower(p_assignee) is distinct from lower(kernel.worker()) then
+    if p_assignee is null then
         perform kernel.notify_people(v_task, v_now);
+    elsif lower(p_assignee) is distinct from lower(kernel.worker()) then
+        perform kernel.notify(v_task.tenant_id, p_assignee, 'TASK_REASSIGNED', v_task.proc_inst_id, v_task.task_id,
+                              v_task.name, v_now);
     end if;
     return next v_task;
 end $$;
@@ -2501,7 +2543,8 @@ $$;
 
 create or replace function kernel.default_channels() returns jsonb
 language sql immutable set search_path = '' as $$
-    select '{"TASK_ASSIGNED": ["fcm"], "PROCESS_DONE": ["fcm"], "INCIDENT": ["fcm"]}'::jsonb
+    select '{"TASK_ASSIGNED": ["fcm"], "TASK_REASSIGNED": ["fcm"], "TASK_DUE_SOON": ["fcm"], "TASK_OVERDUE": ["fcm"],
+             "PROCESS_DONE": ["fcm"], "INCIDENT": ["fcm"]}'::jsonb
 $$;
 
 -- How a person is told of what: their own choice for each type, else the tenant's ('*'), else the default.
@@ -2594,7 +2637,7 @@ begin
           where e.tenant_id = p_tenant_id and e.enabled and (e.types = '[]' or e.types ? p_type)) w;
 end $$;
 
--- p_user_id null: any of the tenant.
+-- Those of a person and of the caller's groups; p_user_id null: any of the tenant.
 create or replace function public.mark_notification(p_notify_id bigint, p_user_id text, p_read_flag boolean)
 returns setof public.notifications
 language plpgsql volatile security definer set search_path = '' as $$
@@ -2602,7 +2645,8 @@ begin
     return query
     update public.notifications n set read_flag = p_read_flag
     where n.tenant_id = kernel.require_tenant() and n.notify_id = p_notify_id
-      and (p_user_id is null or n.user_id = kernel.person(p_user_id) or n.user_id like 'group:%')
+      and (p_user_id is null or n.user_id = kernel.person(p_user_id)
+           or n.user_id like 'group:%' and kernel.claims() -> 'groups' ? substr(n.user_id, length('group:') + 1))
     returning n.*;
     if not found then
         perform kernel.refuse('PT404', format('There is no notification %s.', p_notify_id), 'notification_unknown',
@@ -2673,7 +2717,9 @@ language sql stable security definer set search_path = '' as $$
 $$;
 
 -- p_user_id null: anybody's.
-create or replace function public.delete_device(p_device_id uuid, p_user_id text) returns table (device_id uuid)
+drop function if exists public.delete_device(uuid, text);
+create or replace function public.delete_device(p_device_id uuid, p_user_id text)
+returns table (device_id uuid, user_id text, platform text, registered_at timestamptz)
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
 begin
@@ -2681,7 +2727,7 @@ begin
     delete from public.device_token d
     where d.tenant_id = kernel.require_tenant() and d.device_id = p_device_id
       and (p_user_id is null or d.user_id = kernel.person(p_user_id))
-    returning d.device_id;
+    returning d.device_id, d.user_id, d.platform, d.registered_at;
     if not found then
         perform kernel.refuse('PT404', format('There is no device %s.', p_device_id), 'device_unknown',
                               'GET /device-tokens lists them.');
@@ -2737,14 +2783,17 @@ language sql stable security definer set search_path = '' as $$
 $$;
 
 -- What is still in the outbox for it will end DEAD.
-create or replace function public.delete_webhook(p_endpoint_id uuid) returns table (endpoint_id uuid)
+drop function if exists public.delete_webhook(uuid);
+create or replace function public.delete_webhook(p_endpoint_id uuid)
+returns table (endpoint_id uuid, url text, description text, types jsonb, enabled boolean, disabled_reason text,
+               created_at timestamptz)
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
 begin
     return query
     delete from public.webhook_endpoint e
     where e.tenant_id = kernel.require_tenant() and e.endpoint_id = p_endpoint_id
-    returning e.endpoint_id;
+    returning e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at;
     if not found then
         perform kernel.refuse_webhook(p_endpoint_id);
     end if;
@@ -2772,8 +2821,12 @@ language sql stable security definer set search_path = '' as $$
     order by o.outbox_id desc limit least(p_limit, 500)
 $$;
 
+-- It counts as written now: its three days begin again.
+drop function if exists public.retry_delivery(bigint);
 create or replace function public.retry_delivery(p_outbox_id bigint)
-returns table (outbox_id bigint, status public.outbox_status)
+returns table (outbox_id bigint, channel public.outbox_channel, destination text, proc_inst_id uuid, task_id uuid,
+               status public.outbox_status, attempts int, next_attempt_at timestamptz, last_error text,
+               created_at timestamptz, finished_at timestamptz)
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
 declare
@@ -2794,7 +2847,7 @@ begin
         finished_at = null
     where o.tenant_id = v_tenant and o.outbox_id = p_outbox_id;
     perform kernel.wake_listeners('fleet_outbox', 'kernel.last_outbox_ms');
-    return query select p_outbox_id, 'PENDING'::public.outbox_status;
+    return query select * from public.find_deliveries(p_before => p_outbox_id + 1, p_limit => 1);
 end $$;
 
 -- Claims up to p_limit of what is due on p_channels, for p_lease_seconds. No tenant gets more than p_per_tenant on a
@@ -2957,6 +3010,48 @@ begin
         order by f.finished_at limit 1000 for update skip locked) f
     where o.tenant_id = f.tenant_id and o.outbox_id = f.outbox_id;
     get diagnostics deleted = row_count;
+    return next;
+end $$;
+
+-- Upkeep, about once a minute: tells the assignee, or where there is none the groups, of tasks whose time has come, and a
+-- day before; where there was less than two days' time, at half of it. At most 500 of each at a time.
+create or replace function public.remind_people() returns table (reminded bigint)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_now timestamptz := kernel.now();
+    v_task public.todolist;
+    v_type text;
+begin
+    reminded := 0;
+    foreach v_type in array array['TASK_OVERDUE', 'TASK_DUE_SOON'] loop
+        for v_task in
+            select t.* from public.todolist t
+            where t.status = 'TODO' and t.due_at is not null and case v_type
+                when 'TASK_OVERDUE' then t.due_at <= v_now
+                else t.due_at > v_now and t.due_at <= v_now + interval '1 day'
+                     and t.due_at - least(interval '1 day', (t.due_at - t.created_at) / 2) <= v_now end
+              and t.due_at <= v_now + interval '1 day'
+              and not exists (select from public.task_reminder r where r.tenant_id = t.tenant_id
+                              and r.task_id = t.task_id and r.type = v_type and r.due_at = t.due_at)
+            order by t.due_at limit 500 for no key update skip locked
+        loop
+            insert into public.task_reminder (tenant_id, task_id, type, due_at)
+            values (v_task.tenant_id, v_task.task_id, v_type, v_task.due_at)
+            on conflict do nothing;
+            if v_task.assignee is not null then
+                v_task.candidate_groups := '[]';
+            end if;
+            perform kernel.notify_people(v_task, v_now, v_type);
+            reminded := reminded + 1;
+        end loop;
+    end loop;
+    delete from public.task_reminder r using (
+        select o.tenant_id, o.task_id, o.type, o.due_at from public.task_reminder o
+        where o.due_at < v_now - interval '1 day' and not exists (
+            select from public.todolist t where t.tenant_id = o.tenant_id and t.task_id = o.task_id
+              and t.status = 'TODO')
+        limit 1000) o
+    where r.tenant_id = o.tenant_id and r.task_id = o.task_id and r.type = o.type and r.due_at = o.due_at;
     return next;
 end $$;
 
@@ -3320,7 +3415,7 @@ declare
     v_tenant_tables text[] := array['tenants', 'process_def', 'decision_def', 'bpm_proc_inst', 'todolist', 'events',
         'journal', 'notifications', 'documents', 'document_chunk', 'agent_profile', 'event_wait', 'event_arrival'];
     v_kernel_tables text[] := array['api_key', 'idempotency_key', 'pod', 'notification_preference', 'device_token',
-        'webhook_endpoint', 'outbox'];
+        'webhook_endpoint', 'outbox', 'task_reminder'];
 begin
     foreach v_table in array v_tenant_tables || v_kernel_tables || array['agent_orch'] loop
         execute format('alter table public.%I enable row level security', v_table);
@@ -3400,7 +3495,7 @@ begin
             ('save_webhook', 'fleet_api, service_role'), ('find_webhooks', 'fleet_api, service_role'),
             ('delete_webhook', 'fleet_api, service_role'), ('find_deliveries', 'fleet_api, service_role'),
             ('retry_delivery', 'fleet_api, service_role'), ('claim_deliveries', 'fleet_deliver, service_role'),
-            ('finish_delivery', 'fleet_deliver, service_role'), ('tend_outbox', 'fleet_deliver, service_role'),
+            ('finish_delivery', 'fleet_deliver, service_role'), ('tend_outbox', 'fleet_deliver, service_role'), ('remind_people', 'fleet_deliver, service_role'),
             ('outbox_depths', 'fleet_deliver, service_role')
         ) as g(name, roles)
         join pg_catalog.pg_proc p on p.proname = g.name and p.pronamespace = 'public'::regnamespace

@@ -140,6 +140,7 @@ class Deliverer:
         if time.monotonic() - self._tended < _UPKEEP_SECONDS:
             return
         self._tended = time.monotonic()
+        await self._kernel.remind_people()
         buried, _ = await self._kernel.tend_outbox()
         if buried:
             _log.warning("%s deliveries are DEAD: too old, or their deliverers were lost", buried)

@@ -17,6 +17,7 @@ from starlette.types import Lifespan
 
 from execution_api.auth import Gate
 from execution_api.documentation import DESCRIPTION, TAGS, describe
+from execution_api.ear import Ear
 from execution_api.intake import Intake
 from execution_api.logs import Observation
 from execution_api.metrics import HttpMetrics
@@ -33,13 +34,16 @@ from execution_api.routes import (
     incidents,
     instances,
     messages,
+    notifications,
     operations,
     tasks,
+    webhooks,
 )
 from execution_api.services import Services
 from execution_api.settings import ApiSettings
+from execution_api.sse import Streams
 from execution_api.token_check import TokenCheck
-from kernel.connect import open_pool
+from kernel.connect import open_connection, open_pool
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
 from process_engine.upkeep import Upkeep
@@ -57,6 +61,8 @@ _ROOMS = (
     events,
     documents,
     agents,
+    notifications,
+    webhooks,
     api_keys,
     operations,
 )
@@ -105,14 +111,17 @@ def _lifespan(settings: ApiSettings, metrics: HttpMetrics) -> Lifespan[FastAPI]:
             settings.openai_base_url, settings.openai_api_key.get_secret_value(), settings.fleet_embedding_model
         )
         tokens = TokenCheck(settings)
+        ear = Ear(lambda: open_connection(settings, "fleet_api"), "fleet_notifications")
+        streams = Streams(settings.fleet_api_streams)
         try:
             async with open_pool(settings, "fleet_api", settings.database_pool_size) as pool:
                 kernel = Kernel(pool)
                 upkeep = Upkeep(kernel, _LOOK_FOR_EVENTS_SECONDS)
-                app.state.services = Services(settings, kernel, embedder, metrics, tokens, upkeep)
+                app.state.services = Services(settings, kernel, embedder, metrics, tokens, upkeep, ear, streams)
                 async with upkeep.running():
                     yield
         finally:
+            await ear.close()
             await tokens.close()
             await embedder.aclose()
 

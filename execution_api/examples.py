@@ -185,11 +185,74 @@ _KEY: Json = {
     "revoked_at": None,
 }
 
+_NOTIFICATION: Json = {
+    "notify_id": 42,
+    "user_id": "ann@example.org",
+    "proc_inst_id": _INSTANCE_ID,
+    "task_id": _TASK_ID,
+    "type": "TASK_ASSIGNED",
+    "message": "Decide the refund",
+    "read_flag": False,
+    "created_at": _LATER,
+}
+_QUIET: Json = {"begin": "22:00", "end": "07:00", "time_zone": "Asia/Seoul"}
+_CHANNELS: Json = {"TASK_ASSIGNED": ["email", "fcm"], "INCIDENT": ["email"], "PROCESS_DONE": []}
+_DEVICE: Json = {
+    "device_id": "0193a5c2-77aa-7c3b-8d21-5b6c7d8e9f01",
+    "user_id": "ann@example.org",
+    "platform": "android",
+    "registered_at": _AT,
+}
+_WEBHOOK_REQUEST: Json = {"url": "https://example.org/fleet", "description": "chat", "types": ["INCIDENT"]}
+_WEBHOOK: Json = {
+    "endpoint_id": "0193a5c3-12bb-7d4c-9e32-6c7d8e9fa012",
+    **_WEBHOOK_REQUEST,
+    "enabled": True,
+    "disabled_reason": None,
+    "created_at": _AT,
+}
+_DELIVERY: Json = {
+    "outbox_id": 71,
+    "channel": "webhook",
+    "destination": _WEBHOOK["endpoint_id"],
+    "proc_inst_id": _INSTANCE_ID,
+    "task_id": _TASK_ID,
+    "status": "DEAD",
+    "attempts": 1,
+    "next_attempt_at": _LATER,
+    "last_error": "the receiver answered HTTP 404",
+    "created_at": _AT,
+    "finished_at": _LATER,
+}
+
 EXAMPLES: dict[str, Json] = {
     "MessageRequest": {"name": "paid", "correlation_key": "4711", "variables": {"amount": 49.9}, "ttl_seconds": 3600},
     "MessageSent": {"message_id": _TASK_ID, "status": "correlated", "proc_inst_id": _INSTANCE_ID, "replayed": False},
     "SignalRequest": {"name": "stop_all", "variables": {"why": "The warehouse is closed."}},
     "SignalSent": {"reached": 3, "replayed": False},
+    "Delivery": _DELIVERY,
+    "Device": _DEVICE,
+    "DeviceRequest": {"token": "c1Xy…", "platform": "android"},
+    "Items_Device_": {"items": [_DEVICE]},
+    "Items_WebhookEndpoint_": {"items": [_WEBHOOK]},
+    "Marked": {"marked": 3},
+    "NewWebhook": {**_WEBHOOK, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+    "Notification": _NOTIFICATION,
+    "Page_Delivery_": {"items": [_DELIVERY], "next": "/deliveries?status=DEAD&before=71&limit=1"},
+    "Page_Notification_": {"items": [_NOTIFICATION], "next": "/notifications?before=42&limit=1"},
+    "Preferences": {
+        "user_id": "ann@example.org",
+        "channels": {"TASK_REASSIGNED": ["fcm"], "TASK_DUE_SOON": ["fcm"], "TASK_OVERDUE": ["fcm"], **_CHANNELS},
+        "quiet": _QUIET,
+        "email": "ann@example.org",
+        "updated_at": _AT,
+    },
+    "PreferencesRequest": {"channels": _CHANNELS, "quiet": _QUIET},
+    "ReadFlag": {"read_flag": True},
+    "ReadThrough": {"through": 42},
+    "WebhookChange": {**_WEBHOOK_REQUEST, "enabled": False},
+    "WebhookEndpoint": _WEBHOOK,
+    "WebhookRequest": _WEBHOOK_REQUEST,
     "Agent": _AGENT,
     "AgentRequest": _AGENT_REQUEST,
     "Body_upload_documents": {"files": ["(the content of refund-policy.md)"], "source": "refund-policy"},

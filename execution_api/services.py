@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
+from execution_api.ear import Ear
 from execution_api.metrics import HttpMetrics
 from execution_api.settings import ApiSettings
+from execution_api.sse import Streams
 from execution_api.token_check import TokenCheck
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
@@ -24,6 +26,8 @@ class Services:
     metrics: HttpMetrics
     tokens: TokenCheck
     upkeep: Upkeep
+    notifications_ear: Ear
+    streams: Streams
     reader: FileReader = field(default_factory=FileReader)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -83,7 +83,7 @@ def _project(settings: Settings) -> str:
     async def ask() -> None:
         for role in ("fleet_api", "fleet_pod", "fleet_deliver"):
             connection = open_connection(settings, role)
-            await connection.call("queue_depths", None)
+            await connection.call("describe_functions", None)
             await connection.close()
 
     asyncio.run(ask())

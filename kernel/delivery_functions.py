@@ -40,6 +40,10 @@ class DeliveryFunctions(KernelBase):
         row = (await self._call("tend_outbox"))[0]
         return int(row["buried"]), int(row["deleted"])
 
+    async def remind_people(self) -> int:
+        """Tell people of tasks that are due soon or overdue, about once a minute. Returns of how many."""
+        return int((await self._call("remind_people"))[0]["reminded"])
+
     async def outbox_depths(self) -> list[OutboxDepth]:
         """Gauges of each channel over all tenants."""
         return [OutboxDepth.model_validate(row) for row in await self._call("outbox_depths")]

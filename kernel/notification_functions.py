@@ -3,6 +3,7 @@
 The tenant is the one of the kernel's claims. Where `person` may be None it means anybody of the tenant.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -65,14 +66,24 @@ class NotificationFunctions(KernelBase):
         return Preferences.model_validate((await self._call("get_preferences", user_id=person))[0])
 
     async def save_preferences(
-        self, person: str, channels: dict[NotificationType, list[str]], quiet: QuietTime | None, email: str | None
+        self,
+        person: str,
+        channels: Mapping[NotificationType, Sequence[str]],
+        quiet: QuietTime | None,
+        email: str | None,
     ) -> Preferences:
         """Replace what `person` has chosen; `email` None leaves the stored address. `person` '*': the tenant's choice.
 
         Raises InvalidInput for a time zone that is none.
         """
         stored = quiet and quiet.model_dump()
-        rows = await self._call("save_preferences", user_id=person, channels=channels, quiet=stored, email=email)
+        rows = await self._call(
+            "save_preferences",
+            user_id=person,
+            channels={k: list(v) for k, v in channels.items()},
+            quiet=stored,
+            email=email,
+        )
         return Preferences.model_validate(rows[0])
 
     async def save_device(self, person: str, token: str, platform: str) -> Device:
@@ -84,9 +95,10 @@ class NotificationFunctions(KernelBase):
         """The devices of `person`, newest first."""
         return _all(Device, await self._call("find_devices", user_id=person))
 
-    async def delete_device(self, device_id: UUID, person: str | None) -> None:
-        """Forget a device of `person`. Raises NotFound."""
-        await self._call("delete_device", device_id=device_id, user_id=person)
+    async def delete_device(self, device_id: UUID, person: str | None) -> Device:
+        """Forget a device of `person`. Returns what it was. Raises NotFound."""
+        rows = await self._call("delete_device", device_id=device_id, user_id=person)
+        return Device.model_validate(rows[0])
 
     async def create_webhook(
         self, url: str, description: str, types: list[NotificationType], secret: str
@@ -108,9 +120,10 @@ class NotificationFunctions(KernelBase):
         """All endpoints of the tenant, or the one with this id."""
         return _all(WebhookEndpoint, await self._call("find_webhooks", endpoint_id=endpoint_id))
 
-    async def delete_webhook(self, endpoint_id: UUID) -> None:
-        """Delete an endpoint; what is in the outbox for it will end DEAD. Raises NotFound."""
-        await self._call("delete_webhook", endpoint_id=endpoint_id)
+    async def delete_webhook(self, endpoint_id: UUID) -> WebhookEndpoint:
+        """Delete an endpoint; what is in the outbox for it will end DEAD. Returns what it was. Raises NotFound."""
+        rows = await self._call("delete_webhook", endpoint_id=endpoint_id)
+        return WebhookEndpoint.model_validate(rows[0])
 
     async def find_deliveries(
         self, status: DeliveryStatus | None = None, before: int | None = None, limit: int = 50
@@ -118,9 +131,9 @@ class NotificationFunctions(KernelBase):
         """What is in the outbox, newest first, at most 500."""
         return _all(Delivery, await self._call("find_deliveries", status=status, before=before, limit=limit))
 
-    async def retry_delivery(self, outbox_id: int) -> None:
+    async def retry_delivery(self, outbox_id: int) -> Delivery:
         """Send a DEAD delivery after all, with all its attempts before it. Raises NotFound, Conflict."""
-        await self._call("retry_delivery", outbox_id=outbox_id)
+        return Delivery.model_validate((await self._call("retry_delivery", outbox_id=outbox_id))[0])
 
 
 def _all(kind: type[_R], rows: list[Row]) -> list[_R]:

@@ -12,6 +12,9 @@ class NotificationType(StrEnum):
     """What people are told of."""
 
     TASK_ASSIGNED = "TASK_ASSIGNED"
+    TASK_REASSIGNED = "TASK_REASSIGNED"
+    TASK_DUE_SOON = "TASK_DUE_SOON"
+    TASK_OVERDUE = "TASK_OVERDUE"
     PROCESS_DONE = "PROCESS_DONE"
     INCIDENT = "INCIDENT"
 

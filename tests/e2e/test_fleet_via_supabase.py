@@ -2,6 +2,9 @@
 
 import getpass
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +86,20 @@ def test_the_lease_of_a_long_task_is_renewed(supabase_fleet: LiveFleet, project:
 
         until(renewed_twice)
     supabase_fleet.api.post(f"/instances/{instance_id}/cancel", {"reason": "seen enough"})
+
+
+def test_doctor_looks_at_the_project_and_needs_no_database(environment: dict[str, str], tmp_path: Path) -> None:
+    without = {name: value for name, value in environment.items() if name != "DATABASE_URL"}
+    for changes, wanted in (
+        ({}, r"ok +Supabase project: .* answers"),
+        ({"SUPABASE_KEY": "wrong"}, r"missing Supabase"),
+    ):
+        doctor = [sys.executable, "-m", "fleet", "doctor", "--data", str(tmp_path)]
+        shown = subprocess.run(
+            doctor, check=False, env={**without, **changes}, capture_output=True, text=True, timeout=120
+        )
+        assert re.search(wanted, shown.stdout), shown.stdout + shown.stderr
+        assert (shown.returncode == 0) is (changes == {})
 
 
 def test_a_project_needs_the_owners_connection_to_be_set_up(environment: dict[str, str], tmp_path: Path) -> None:

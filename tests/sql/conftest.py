@@ -1,6 +1,6 @@
 """Process instances for tests of init.sql: steps as the engine would compute them, written by hand."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 
 from kernel.functions import Kernel
 from kernel.models import Json
+from kernel.postgres import PostgresConnection
 
 
 @pytest.fixture
@@ -39,3 +40,11 @@ def rows(owner: psycopg.Connection) -> Callable[..., list[dict[str, Any]]]:
             return cursor.execute(query, values).fetchall()  # type: ignore[arg-type]
 
     return read
+
+
+@pytest.fixture
+async def deliverer(database_url: str) -> AsyncIterator[Kernel]:
+    """The kernel as a deliverer has it."""
+    connection = PostgresConnection(database_url, role="fleet_deliver")
+    yield Kernel(connection)
+    await connection.close()

@@ -5,7 +5,7 @@ from collections import Counter
 from uuid import UUID
 
 import pytest
-from fixture_types import Enqueue, Pod, StartPod, ended
+from fixture_types import Enqueue, Pod, SetClock, StartPod, ended
 
 from kernel.errors import InvalidInput
 from kernel.functions import Kernel
@@ -138,3 +138,26 @@ async def test_a_claim_carries_what_the_orchestrator_needs(
 async def test_a_task_with_a_number_out_of_bounds_is_refused(enqueue: Enqueue, field: str) -> None:
     with pytest.raises(InvalidInput, match=field):
         await enqueue(**{field: 0})
+
+
+async def test_a_low_priority_that_waited_a_minute_is_not_starved_by_a_stream_of_the_highest(
+    start_pod: StartPod, enqueue: Enqueue, set_clock: SetClock
+) -> None:
+    pod = await start_pod()
+    low = await enqueue(2, priority=1)
+    set_clock(61)
+    found, claims = [], 0
+    while len(found) < 2 and claims < 20_000:
+        if claims % 200 == 0:
+            await enqueue(200, priority=5)
+        task = await pod.claim()
+        claims += 1
+        found += [task.task_id] if task.task_id in low else []
+    assert found == low and claims > 2
+
+
+async def test_a_low_priority_that_has_just_come_waits_for_the_highest(start_pod: StartPod, enqueue: Enqueue) -> None:
+    pod = await start_pod()
+    [low] = await enqueue(1, priority=1)
+    await enqueue(300, priority=5)
+    assert (await claim_all(pod))[-1] == low

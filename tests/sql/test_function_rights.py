@@ -91,6 +91,7 @@ MAY_CALL: dict[str, set[str]] = {
     "claim_deliveries": DELIVERER,
     "finish_delivery": DELIVERER,
     "tend_outbox": DELIVERER,
+    "remind_people": DELIVERER,
     "outbox_depths": DELIVERER,
 }
 OURS = """p.pronamespace = '{}'::regnamespace

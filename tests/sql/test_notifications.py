@@ -1,6 +1,6 @@
 """Who is told of what, and which ways it takes: a row for the person and a row in the outbox for each way."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -147,3 +147,54 @@ async def test_a_device_belongs_to_who_registered_it_last_and_a_person_has_twent
         await kernel_api.delete_device(devices[0].device_id, "ann@acme.test")
     await kernel_api.delete_device(devices[0].device_id, "bob@acme.test")
     assert len(await kernel_api.find_devices("bob@acme.test")) == 19
+
+
+async def test_who_is_given_a_task_is_told_unless_they_took_it(
+    kernel_api: Kernel, start_instance: StartInstance, rows: Rows
+) -> None:
+    await start_instance(person_task(candidate_groups=["support"]))
+    [task] = await kernel_api.find_tasks()
+    await kernel_api.reassign_task(task.task_id, "Cas@acme.test", None)
+    boss = kernel_api.as_caller({"tenant_id": "acme", "actor": "user:dan@acme.test", "person": "dan@acme.test"})
+    await boss.reassign_task(task.task_id, "dan@acme.test", None)
+    await boss.reassign_task(task.task_id, None, ["sales"])
+    told = rows("select user_id, type from notifications order by notify_id offset 2")
+    assert [(row["user_id"], row["type"]) for row in told] == [
+        ("cas@acme.test", "TASK_REASSIGNED"),
+        ("group:sales", "TASK_ASSIGNED"),
+    ]
+
+
+async def test_people_are_reminded_once_of_each_time_that_is_near_or_past(
+    kernel_api: Kernel, deliverer: Kernel, rows: Rows, set_clock: SetClock
+) -> None:
+    now, hour = set_clock(0), 3600
+    for name, hours in (("far", 72), ("near", 40), ("soon", 4)):
+        due = now + timedelta(hours=hours)
+        task = {"activity_id": name, "assignee": "bob@acme.test", "candidate_groups": ["support"], "due_at": str(due)}
+        await kernel_api.enqueue_tasks([task])
+    told = "select type, message from notifications where type <> 'TASK_ASSIGNED' order by notify_id offset %s"
+    expected: list[tuple[str, str]] = []
+    for hours, reminded in (
+        (1, []),
+        (3, [("TASK_DUE_SOON", "soon")]),
+        (21, [("TASK_OVERDUE", "soon"), ("TASK_DUE_SOON", "near")]),
+        (41, [("TASK_OVERDUE", "near")]),
+        (49, [("TASK_DUE_SOON", "far")]),
+    ):
+        set_clock(hours * hour)
+        assert await deliverer.remind_people() == len(reminded), hours
+        assert await deliverer.remind_people() == 0
+        assert [(row["type"], row["message"]) for row in rows(told, len(expected))] == reminded, hours
+        expected += reminded
+    assert {row["user_id"] for row in rows("select user_id from notifications where type = 'TASK_OVERDUE'")} == {
+        "bob@acme.test"
+    }
+    near = next(task for task in await kernel_api.find_tasks() if task.name == "near")
+    await kernel_api.change_task(near.task_id, {"due_at": str(now + timedelta(hours=60))})
+    assert await deliverer.remind_people() == 1
+    for task in await kernel_api.find_tasks():
+        await kernel_api.submit_task(task.task_id, {})
+    set_clock(100 * hour)
+    assert await deliverer.remind_people() == 0
+    assert rows("select from task_reminder") == []

@@ -1,7 +1,5 @@
 """The outbox: leases with fencing tokens, backoff, Retry-After, death, upkeep, and room for every tenant."""
 
-from collections.abc import AsyncIterator
-
 import psycopg
 import pytest
 from fixture_types import Rows, SetClock
@@ -10,18 +8,9 @@ from outbox_rows import put
 from kernel.errors import Conflict, InvalidInput, LeaseLost, NotFound
 from kernel.functions import Kernel
 from kernel.notification_models import ClaimedDelivery, DeliveryOutcome, DeliveryStatus, OutboxChannel
-from kernel.postgres import PostgresConnection
 
 MESSAGE = [OutboxChannel.MESSAGE]
 DAY = 86_400
-
-
-@pytest.fixture
-async def deliverer(database_url: str) -> AsyncIterator[Kernel]:
-    """The kernel as a deliverer has it."""
-    connection = PostgresConnection(database_url, role="fleet_deliver")
-    yield Kernel(connection)
-    await connection.close()
 
 
 async def claim(deliverer: Kernel, limit: int = 10, per_tenant: int = 10) -> list[ClaimedDelivery]:

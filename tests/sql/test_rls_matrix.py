@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from any_rows import Relation, fill, insert_of, relations
 
-ROLES = ("anon", "authenticated", "service_role", "fleet_api", "fleet_pod")
+ROLES = ("anon", "authenticated", "service_role", "fleet_api", "fleet_pod", "fleet_deliver")
 OWN, OTHER = "acme", "globex"
 DENIED = psycopg.errors.InsufficientPrivilege
 _FUNCTIONS = """
@@ -69,6 +69,11 @@ def writes(owner: psycopg.Connection, table: Relation, tenant: str) -> dict[str,
     }
 
 
+def test_every_role_of_a_program_is_looked_at(owner: psycopg.Connection) -> None:
+    ours = owner.execute("select rolname from pg_roles where rolname like 'fleet\\_%'").fetchall()
+    assert {name for (name,) in ours} == {role for role in ROLES if role.startswith("fleet_")}
+
+
 def test_every_table_has_rows_of_both_tenants_to_look_at(filled: psycopg.Connection) -> None:
     tables = relations(filled, "r", "p")
     assert len(tables) >= 14
@@ -102,7 +107,7 @@ def test_no_role_writes_any_table(filled: psycopg.Connection, role: str) -> None
                 assert does(filled, role, OWN, statement) is None, f"{role} may {verb} {table.name}"
 
 
-@pytest.mark.parametrize("role", ["anon", "authenticated", "fleet_api", "fleet_pod"])
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "service_role"])
 def test_policies_hold_even_where_somebody_grants_everything(filled: psycopg.Connection, role: str) -> None:
     for table in relations(filled, "r", "p"):
         filled.execute(f"grant all on {table.name} to {role}")  # type: ignore[arg-type]

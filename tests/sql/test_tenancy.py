@@ -24,6 +24,7 @@ TENANT_TABLES = {
 }  # fmt: skip
 HIDDEN_TABLES = {
     "api_key", "idempotency_key", "pod", "notification_preference", "device_token", "webhook_endpoint", "outbox",
+    "task_reminder",
 }  # fmt: skip
 SHARED_TABLES = {"agent_orch"}
 VIEWS = {"incidents", "instance_overview", "model_spend"}

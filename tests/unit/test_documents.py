@@ -39,6 +39,13 @@ from execution_api.bodies import (
 )
 from execution_api.completion_bodies import CompletionRequest
 from execution_api.metrics import HttpMetrics
+from execution_api.notification_bodies import (
+    DeviceRequest,
+    PreferencesRequest,
+    ReadFlag,
+    ReadThrough,
+    WebhookRequest,
+)
 from execution_api.settings import ApiSettings
 from fleet.main import app as fleet_command
 from kernel.models import ProcessStatus, QueueDepth, TaskStatus
@@ -238,10 +245,17 @@ _BODIES: dict[str, type[BaseModel]] = {
     "/signals": SignalRequest,
     "/agents/librarian": AgentRequest,
     "/evaluate": DecisionRequest,
+    "/read-flag": ReadFlag,
+    "/notifications/read": ReadThrough,
+    "/notification-preferences": PreferencesRequest,
+    "/device-tokens": DeviceRequest,
+    "/webhooks": WebhookRequest,
 }
 
 
-@pytest.mark.parametrize("name", ["docs/http-api.md", "docs/operate.md", "docs/getting-started.md"])
+@pytest.mark.parametrize(
+    "name", ["docs/http-api.md", "docs/operate.md", "docs/getting-started.md", "docs/notifications.md"]
+)
 def test_every_request_body_in_a_document_is_accepted(name: str) -> None:
     found = 0
     for block in fences(text_of(name), "sh"):

@@ -61,8 +61,8 @@ async def test_every_route_refuses_a_role_without_its_scope_and_lets_the_others_
     client = open_client({"Authorization": f"Bearer {user_token(place.tenant, fleet_role=role)}"})
     for route in sorted(routes_of(document)):
         method, template = route.split()
-        if template == "/documents/search":
-            continue  # asks the model
+        if template in ("/documents/search", "/notifications/stream"):
+            continue  # the one asks the model, the other has no end
         path = re.sub(r"\{version\}", "1", re.sub(r"\{(?!version)\w+\}", str(uuid4()), template))
         answer = await client.request(method, path, content=b"")
         refused = answer.status_code == 403 and answer.json()["type"].endswith(":scope_missing")
