@@ -104,8 +104,6 @@ def _read_message_task(element: Element, problems: Problems) -> Event | None:
     receives = local_name(element) == "receiveTask"
     if not receives and not element.get("messageRef"):
         return None
-    if element.get("instantiate") in ("true", "1"):
-        problems.add(element, f'with instantiate="true" {NOT_SUPPORTED}; use a message start event')
     settings = read_extensions(element, frozenset({"ioMapping"}), problems)
     event = Event(kind="message", mappings=read_mappings(settings, "output" if receives else "input"))
     _read_message(event, settings, element)

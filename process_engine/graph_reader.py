@@ -26,6 +26,7 @@ _ATTRIBUTES_THAT_CHANGE_EXECUTION = {
     "completionQuantity": "1",
     "parallelMultiple": "false",
     "eventGatewayType": "Exclusive",
+    "instantiate": "false",
 }
 """Attribute -> the only value this engine runs, which is also the standard's default."""
 
