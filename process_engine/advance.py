@@ -14,6 +14,7 @@ from process_engine import schema_check, steps
 from process_engine.errors import EngineError, FormRejected, StepFailed, TokenUnknown
 from process_engine.step_json import as_json
 from process_engine.stored_specs import compute, spec_of
+from process_engine.task_errors import throws_error
 
 _MOST_TRIES = 10  # a step loses only to another step of the same instance, so each try means somebody else moved on
 
@@ -65,7 +66,7 @@ async def submit(
 
 
 def _check_form(task: Task, output: Json) -> None:
-    if task.form is None:
+    if task.form is None or throws_error(output):
         return
     try:
         faults = schema_check.faults(task.form, output)
