@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import burst, drain, engine_steps, fairness, held_snapshot, pick_up, pod_overhead
+from benchmarks import burst, drain, engine_steps, fairness, held_snapshot, pick_up, pod_overhead, table_size
 from benchmarks.figures import Figure
 from benchmarks.pod_process import TENANT
 from kernel.embedded import EmbeddedPostgres
@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[str], Awaitable[list[Figure]]]] = {
     "pod-overhead": pod_overhead.measure,
     "engine-steps": engine_steps.measure,
     "fairness": fairness.measure,
+    "table-size": table_size.measure,
 }
 
 

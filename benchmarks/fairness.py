@@ -10,6 +10,7 @@ from uuid import uuid4
 import psycopg
 
 from benchmarks import fleet_queue
+from benchmarks.ended import ended
 from benchmarks.figures import Figure
 from benchmarks.line_chart import chart
 from benchmarks.pod_process import TENANT
@@ -72,17 +73,6 @@ class Pods:
         """Close the connections."""
         for connection in self._connections:
             await connection.close()
-
-
-def ended(task: ClaimedTask) -> Json:
-    """What `next_task` is told about a task that is done."""
-    return {
-        "tenant_id": task.tenant_id,
-        "task_id": str(task.task_id),
-        "fencing_token": task.fencing_token,
-        "outcome": "done",
-        "output": {},
-    }
 
 
 async def _behind_a_flood(api: Kernel, pods: Pods) -> Waits:

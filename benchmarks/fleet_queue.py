@@ -28,11 +28,11 @@ def fill(database_url: str, tasks: int) -> None:
         owner.execute("vacuum analyze public.todolist")
 
 
-async def start_claimers(database_url: str, number: int) -> list[asyncio.subprocess.Process]:
-    """Start claimer processes; they are connected when this returns, and begin at `go`."""
+async def start_claimers(database_url: str, number: int, *most: str) -> list[asyncio.subprocess.Process]:
+    """Start claimer processes; they are connected when this returns, and begin at `go`. `most`: tasks of each."""
     claimers = [
         await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "benchmarks.claimer", database_url,
+            sys.executable, "-m", "benchmarks.claimer", database_url, *most,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         )
         for _ in range(number)
@@ -56,15 +56,26 @@ def go(claimers: list[asyncio.subprocess.Process]) -> None:
 
 async def drain(database_url: str, tasks: int, claimers: int) -> float:
     """Tasks per second of `claimers` processes that work off `tasks` tasks; checks that each ran exactly once."""
-    processes = await start_claimers(database_url, claimers)
+    rate, ended = await _rate(await start_claimers(database_url, claimers))
+    _check_once(database_url, tasks, ended)
+    return rate
+
+
+async def drain_some(database_url: str, tasks: int, claimers: int) -> float:
+    """Tasks per second of `claimers` processes that together work off `tasks` of a longer queue."""
+    rate, ended = await _rate(await start_claimers(database_url, claimers, str(tasks // claimers)))
+    assert ended == tasks, f"{ended} of {tasks} tasks were there"
+    return rate
+
+
+async def _rate(claimers: list[asyncio.subprocess.Process]) -> tuple[float, int]:
     began = time.perf_counter()
-    go(processes)
-    ended = [int(await _line(process)) for process in processes]
+    go(claimers)
+    ended = sum([int(await _line(claimer)) for claimer in claimers])
     seconds = time.perf_counter() - began
-    for process in processes:
-        await process.wait()
-    _check_once(database_url, tasks, sum(ended))
-    return tasks / seconds
+    for claimer in claimers:
+        await claimer.wait()
+    return ended / seconds, ended
 
 
 def _check_once(database_url: str, tasks: int, ended: int) -> None:

@@ -1,6 +1,6 @@
 """A picture of a few series of numbers as SVG, in colours that can be told apart without seeing red or green."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from math import log10
 
@@ -8,7 +8,7 @@ _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _RIGHT = 760, 380, 70, 56, 52, 20
 _COLOURS = ("#0072B2", "#E69F00", "#CC79A7")  # Okabe and Ito 2008
 
 
-def chart(title: str, x_name: str, y_name: str, series: dict[str, Sequence[tuple[float, float]]]) -> str:
+def chart(title: str, x_name: str, y_name: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> str:
     """An SVG document. `series`: name -> points (x, y), y >= 0; y has a scale of log10(1 + y), so that 0, 1 and 100,000
     can be read in one picture.
     """

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import psycopg
 
+from benchmarks.ended import ended
 from benchmarks.figures import Figure
 from benchmarks.pod_process import TENANT, PodProcess
 from kernel.functions import Kernel
@@ -39,13 +40,7 @@ async def _claim_bare(database_url: str) -> None:
     await _enqueue(Kernel(api).as_tenant(TENANT, "user:bench"), "bare", TASKS)
     kernel, pod_id, done = Kernel(claims), uuid4(), None
     while task := await kernel.next_task(pod_id, ["clock"], 30, done):
-        done = {
-            "tenant_id": task.tenant_id,
-            "task_id": str(task.task_id),
-            "fencing_token": task.fencing_token,
-            "outcome": "done",
-            "output": {"started_at": time.time()},
-        }
+        done = ended(task) | {"output": {"started_at": time.time()}}
     await api.close()
     await claims.close()
 

@@ -1,0 +1,97 @@
+"""A big table: 1,000,000 tasks waiting and 10,000,000 finished, beside an empty one; then the same while a long report
+reads, and while a session idles in a transaction.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import psycopg
+
+from benchmarks import fleet_queue
+from benchmarks.figures import Figure, percentile
+from benchmarks.pod_process import TENANT
+from kernel.functions import Kernel
+from kernel.postgres import PostgresConnection
+
+PENDING, FINISHED, BATCH = 1_000_000, 10_000_000, 1_000_000
+TASKS, CLAIMERS, CLAIMS, ROUNDS = 8_000, 4, 500, 3
+_FINISHED = """insert into public.todolist (
+    tenant_id, task_id, activity_id, name, iteration, status, agent_orch, agent_mode, instruction, input, output,
+    candidate_groups, priority, fair_rank, attempt, max_attempts, timeout_seconds, fencing_token, created_at,
+    started_at, finished_at)
+select %s || '-' || (1 + n %% 4), lpad(to_hex(n), 32, '0')::uuid, 'noop', 'noop', 1, 'DONE', 'noop', 'complete', '',
+    '{}', '{}', '[]', 3, 0, 1, 3, 900, 0, now(), now(), now() from generate_series(%s::int, %s::int) n"""
+
+
+async def measure(database_url: str) -> list[Figure]:
+    """Drain with four claimers and the time of a claim: big table, big table in use, each beside the empty one."""
+    empty = [await _drain_of_few(database_url) for _ in range(ROUNDS)]
+    fleet_queue.fill(database_url, CLAIMS)
+    empty_claims = await _claims(database_url)
+    _grow(database_url)
+    big = [await fleet_queue.drain_some(database_url, TASKS, CLAIMERS) for _ in range(ROUNDS)]
+    big_claims = await _claims(database_url)
+    with _report(database_url):
+        under_report = await fleet_queue.drain_some(database_url, TASKS, CLAIMERS)
+    with _idle_in_transaction(database_url):
+        under_idle = await fleet_queue.drain_some(database_url, TASKS, CLAIMERS)
+    rate, name = statistics.median(empty), "empty table"
+    return [
+        Figure("drain, 1M waiting and 10M finished", statistics.median(big), "tasks/s", rate, name),
+        Figure("drain, the same under a long report", under_report, "tasks/s", rate, name),
+        Figure("drain, the same beside an idle transaction", under_idle, "tasks/s", rate, name),
+        *(
+            Figure(
+                f"claim, 1M waiting and 10M finished, p{p}", percentile(big_claims, p), "ms",
+                percentile(empty_claims, p), name,
+            )
+            for p in (50, 95)
+        ),
+    ]  # fmt: skip
+
+
+async def _drain_of_few(database_url: str) -> float:
+    fleet_queue.fill(database_url, TASKS)
+    return await fleet_queue.drain_some(database_url, TASKS, CLAIMERS)
+
+
+def _grow(database_url: str) -> None:
+    fleet_queue.fill(database_url, PENDING)
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("set session_replication_role = replica")  # foreign keys were checked by nobody's mistake here
+        for first in range(1, FINISHED, BATCH):
+            owner.execute(_FINISHED, [TENANT, first, min(first + BATCH - 1, FINISHED)])
+        owner.execute("vacuum analyze public.todolist")
+
+
+async def _claims(database_url: str) -> list[float]:
+    """Milliseconds of each claim over one connection."""
+    connection, pod_id = PostgresConnection(database_url, "fleet_pod"), uuid4()
+    kernel, taken = Kernel(connection), list[float]()
+    for _ in range(CLAIMS):
+        began = time.perf_counter()
+        assert await kernel.next_task(pod_id, ["noop"], 3600) is not None
+        taken.append((time.perf_counter() - began) * 1000)
+    await connection.close()
+    return taken
+
+
+@contextmanager
+def _report(database_url: str) -> Iterator[None]:
+    """A REPEATABLE READ transaction that has read the queue and stays open."""
+    with psycopg.connect(database_url) as reader:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        reader.execute("select count(*) from public.todolist where status = 'PENDING'")
+        yield
+
+
+@contextmanager
+def _idle_in_transaction(database_url: str) -> Iterator[None]:
+    """A session that has written and does not commit."""
+    with psycopg.connect(database_url) as writer:
+        writer.execute("update public.tenants set name = name where tenant_id = %s", [TENANT])
+        yield
+        writer.rollback()
