@@ -2205,7 +2205,32 @@ language sql volatile set search_path = '' as $$
     where i.tenant_id = p_tenant_id and i.id = p_proc_inst_id and i.status = 'ERROR'
       and not exists (select from public.todolist t where t.tenant_id = p_tenant_id
                       and t.proc_inst_id = p_proc_inst_id and t.status = 'FAILED')
+      and not exists (select from public.event_wait w join public.event_arrival a using (tenant_id, wait_id)
+                      where w.tenant_id = p_tenant_id and w.proc_inst_id = p_proc_inst_id and a.error is not null)
 $$;
+
+-- Lets an instance have once more the events that it could not take; whether there were any.
+create or replace function kernel.retry_arrivals(p_tenant_id text, p_proc_inst_id uuid, p_now timestamptz)
+returns boolean language plpgsql volatile set search_path = '' as $$
+declare
+    v_arrival record;
+    v_found boolean := false;
+begin
+    for v_arrival in
+        select a.arrival_id, a.kind, a.name, a.error, w.element_id
+        from public.event_wait w join public.event_arrival a using (tenant_id, wait_id)
+        where w.tenant_id = p_tenant_id and w.proc_inst_id = p_proc_inst_id and a.error is not null
+        order by a.arrival_id for no key update of a
+    loop
+        v_found := true;
+        update public.event_arrival a set error = null, claimed_until = p_now
+        where a.tenant_id = p_tenant_id and a.arrival_id = v_arrival.arrival_id;
+        perform kernel.record_event(p_tenant_id, p_proc_inst_id, null, 'INCIDENT_RETRIED', kernel.actor(),
+            v_arrival.name, jsonb_build_object('error', v_arrival.error, 'kind', v_arrival.kind,
+                                               'element_id', v_arrival.element_id), p_now);
+    end loop;
+    return v_found;
+end $$;
 
 create or replace function public.retry_task(p_task_id uuid) returns setof public.todolist
 language plpgsql volatile security definer set search_path = '' as $$
@@ -2250,6 +2275,7 @@ begin
         v_found := true;
         return query select * from kernel.take_up(v_task, kernel.now());
     end loop;
+    v_found := kernel.retry_arrivals(v_tenant, p_proc_inst_id, kernel.now()) or v_found;
     if not v_found then
         perform kernel.refuse('PT409', format('Process instance %s has no incident.', p_proc_inst_id), 'no_incident',
                               'Read the instance again.');

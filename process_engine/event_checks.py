@@ -12,7 +12,7 @@ def check_events(scope: Scope, reading: Reading) -> None:
     nodes = {node["id"]: node for node in scope["nodes"]}
     for node in scope["nodes"]:
         if node["kind"] == "boundaryEvent":
-            _check_boundary(node, nodes, reading)
+            _check_boundary(node, nodes, scope, reading)
         if node["kind"] == EVENT_GATEWAY:
             _check_event_gateway(node, nodes, scope, reading)
         if not _may_have_flows(node):
@@ -35,7 +35,10 @@ def _may_have_flows(node: Node) -> bool:
     return not node.get("by_event") and not node.get("for_compensation")
 
 
-def _check_boundary(node: Node, nodes: dict[str, Node], reading: Reading) -> None:
+def _check_boundary(node: Node, nodes: dict[str, Node], scope: Scope, reading: Reading) -> None:
+    for flow in scope["flows"]:
+        if flow["target"] == node["id"]:
+            reading.problems.add(reading.elements[flow["id"]], f"leads into the boundary event {node['id']!r}")
     host_id = node.get("attached_to", "")
     host = nodes.get(host_id)
     element = reading.elements[node["id"]]

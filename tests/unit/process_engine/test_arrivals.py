@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from bpmn_writing import scope
+from bpmn_writing import extensions, scope
 from event_writing import boundary, error, event_subprocess, file, mapped, message, signal, timer
 
 from kernel.functions import Kernel
@@ -264,3 +264,32 @@ async def test_a_person_throws_an_error_that_an_event_sub_process_catches(kernel
     await submit(kernel_api, instance, "a", bpmn_error={"code": "EMPTY", "variables": {"sku": "A"}})
     assert await open_tasks(kernel_api, instance) == ["handle"]
     assert (await instance_of(kernel_api, instance)).variables == {"sku": "A"}
+
+
+async def test_an_event_that_was_an_incident_is_taken_when_it_is_retried(kernel_api: Kernel, start: Start) -> None:
+    catch = mapped("output", "=missing", "x") + message()
+    model = scope(
+        "startEvent s, parallelGateway g, intermediateCatchEvent m, userTask a b, endEvent e",
+        "s -> g, g -> m -> a -> e, g -> b -> e",
+        {"m": catch},
+    )
+    instance = await start(unique(model), order="1")
+    await kernel_api.publish_message("paid", "1", {}, 60, "bob")
+    await work_off_arrivals(kernel_api)
+    await submit(kernel_api, instance, "b", missing=7)
+    assert (await instance_of(kernel_api, instance)).status == ProcessStatus.ERROR
+    assert await kernel_api.retry_instance(instance) == []
+    assert await work_off_arrivals(kernel_api) == 1
+    standing = await instance_of(kernel_api, instance)
+    assert (standing.status, standing.error, standing.variables["x"]) == (ProcessStatus.RUNNING, None, 7)
+    assert await open_tasks(kernel_api, instance) == ["a"]
+
+
+async def test_an_output_that_throws_an_error_need_not_fit_the_form(kernel_api: Kernel, start: Start) -> None:
+    form = extensions('<zeebe:userTaskForm id="f">{"type": "object", "required": ["name"]}</zeebe:userTaskForm>')
+    with_form = extensions('<zeebe:formDefinition formId="f"/>')
+    flows = "s -> a -> e, b -> late -> e"
+    model = scope("startEvent s, userTask a late, endEvent e", flows, {"a": with_form})
+    instance = await start(unique(form, model, boundary("b", "a", error())))
+    await submit(kernel_api, instance, "a", bpmn_error={"code": "EMPTY"})
+    assert await open_tasks(kernel_api, instance) == ["late"]
