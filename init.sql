@@ -71,6 +71,7 @@ alter type public.event_type add value if not exists 'INCIDENT_RETRIED';
 alter type public.event_type add value if not exists 'API_KEY_CHANGED';
 alter type public.event_type add value if not exists 'EVENT_RECEIVED';
 alter type public.event_type add value if not exists 'EVENT_THROWN';
+alter type public.event_type add value if not exists 'CALL_DIVERGED';
 
 -- == 2. Roles ========================================================================================================
 -- anon, authenticated and service_role are Supabase's; they are made only where they are missing. fleet_api,
@@ -257,6 +258,8 @@ create table if not exists public.events (
 create index if not exists events_of_instance
     on public.events (tenant_id, proc_inst_id, event_id) where proc_inst_id is not null;
 
+-- One row per model or tool call. What calls share is stored once: request and response are skeletons whose parts are in
+-- journal_blob and journal_list (see kernel/packing.py); kernel.whole_call puts them together again.
 create table if not exists public.journal (
     tenant_id text not null,
     call_id bigint generated always as identity,
@@ -268,7 +271,7 @@ create table if not exists public.journal (
     name text not null,                                -- the model or the tool
     request jsonb not null,
     response jsonb,
-    outcome text not null check (outcome in ('ok', 'error')),
+    outcome text not null,
     input_tokens int not null,
     output_tokens int not null,
     cost_usd numeric(14, 8),                           -- null: the price of the model is not known
@@ -277,9 +280,42 @@ create table if not exists public.journal (
     primary key (tenant_id, call_id)
 );
 
+alter table public.journal add column if not exists request_parts jsonb not null default '[]';
+alter table public.journal add column if not exists response_parts jsonb not null default '[]';
+alter table public.journal add column if not exists call_key text;          -- sha256 of kind and canonical request
+alter table public.journal add column if not exists occurrence int;         -- 1: the first call of this key in its task
+alter table public.journal add column if not exists replayable boolean not null default false;
+alter table public.journal drop constraint if exists journal_outcome_check;
+do $$ begin
+    if not exists (select from pg_catalog.pg_constraint c where c.conname = 'journal_outcomes'
+                   and c.conrelid = 'public.journal'::regclass) then
+        alter table public.journal add constraint journal_outcomes check (outcome in ('started', 'ok', 'error'));
+    end if;
+end $$;
+
 create index if not exists journal_of_task on public.journal (tenant_id, task_id, call_id);
+create unique index if not exists journal_call
+    on public.journal (tenant_id, task_id, call_key, occurrence) where replayable;
 create index if not exists journal_of_instance
     on public.journal (tenant_id, proc_inst_id, call_id) where proc_inst_id is not null;
+
+-- Content of requests and responses by its hash. parts: [{at: path, blob or list: hash}], to be put into body.
+create table if not exists public.journal_blob (
+    tenant_id text not null,
+    hash bytea not null,                               -- sha256 of the whole value in canonical JSON
+    body jsonb not null,
+    parts jsonb not null,
+    primary key (tenant_id, hash)
+);
+
+-- A list is known by its last node; each node names the one before it, so that a list that grew by one costs one row.
+create table if not exists public.journal_list (
+    tenant_id text not null,
+    hash bytea not null,                               -- sha256 of the node before and of the item
+    before bytea,                                      -- null: this is the first item
+    blob bytea not null,
+    primary key (tenant_id, hash)
+);
 
 create table if not exists public.notifications (
     tenant_id text not null references public.tenants,
@@ -397,6 +433,10 @@ create table if not exists public.documents (
     unique (tenant_id, source),
     foreign key (tenant_id, proc_inst_id) references public.bpm_proc_inst
 );
+
+alter table public.documents add column if not exists idempotency_key uuid;   -- of the tool call that made it
+create unique index if not exists documents_once_per_call
+    on public.documents (tenant_id, idempotency_key) where idempotency_key is not null;
 
 create table if not exists public.document_chunk (
     tenant_id text not null,
@@ -1288,7 +1328,8 @@ $$;
 -- Ends a claimed task. p_done: {tenant_id, task_id, proc_inst_id, fencing_token, outcome, ...} where outcome is
 --   done      {output, step}              the step moves the instance on (null for a task that stands alone)
 --   draft     {output}                    a person goes on with it
---   failed    {reason, retryable, log_tail, output?, revision?}   revision: the one for which no step could be computed
+--   failed    {reason, retryable, log_tail, output?, revision?, afresh?}   revision: the one for which no step could be
+--                                computed; afresh: the answers led to this, so the next attempt asks the model again
 --   released  {}                          handed back unfinished; the attempt does not count
 -- Refused with PT409 lease_lost unless the fencing token is the one of the task's running claim.
 -- The cast of status keeps the planner on the primary key: the small partial index on running tasks is full of dead
@@ -1368,6 +1409,7 @@ begin
         perform kernel.wake(true);
     when 'failed' then
         perform kernel.require_revision(v_task.tenant_id, v_task.proc_inst_id, (p_done ->> 'revision')::int);
+        perform kernel.forget_calls(v_task, coalesce((p_done ->> 'afresh')::boolean, false));
         if (p_done ->> 'retryable')::boolean and v_task.attempt < v_task.max_attempts then
             perform kernel.retry_later(v_task, p_done ->> 'reason', p_done ->> 'log_tail', v_actor, p_now);
         else
@@ -1659,7 +1701,11 @@ begin
                           null, v_reason, p_now);
 end $$;
 
--- p_call: {kind, name, request, response, outcome, input_tokens, output_tokens, cost_usd, latency_ms}
+-- p_call: {kind, name, request, response, outcome, input_tokens, output_tokens, cost_usd, latency_ms, call_key?,
+-- occurrence?, replayable?, call_id?, diverged?, blobs?, lists?}. request and response are {body, parts}; blobs and lists
+-- hold what their parts name and the journal may not have yet. With call_id it is the answer to a call that was
+-- started; written twice, a call is there once. diverged: {unreplayed} where it is
+-- the first call of this attempt that an earlier one did not ask while that one's calls are still unasked.
 create or replace function public.record_call(
     p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call jsonb)
 returns table (call_id bigint)
@@ -1668,15 +1714,86 @@ language plpgsql volatile security definer set search_path = '' as $$
 declare
     v_task public.todolist := kernel.claimed_task(p_tenant_id, p_task_id, p_fencing_token);
 begin
+    perform kernel.store_content(p_tenant_id, p_call);
+    if p_call -> 'diverged' <> 'null' then
+        perform kernel.record_event(p_tenant_id, v_task.proc_inst_id, p_task_id, 'CALL_DIVERGED',
+            'pod:' || v_task.pod_id, p_call ->> 'name', p_call -> 'diverged' || jsonb_build_object(
+                'attempt', v_task.attempt, 'kind', p_call ->> 'kind'), kernel.now());
+    end if;
+    if p_call ? 'call_id' then
+        return query
+        update public.journal j set response = p_call -> 'response' -> 'body',
+            response_parts = p_call -> 'response' -> 'parts', outcome = p_call ->> 'outcome',
+            latency_ms = (p_call ->> 'latency_ms')::int
+        where j.tenant_id = p_tenant_id and j.call_id = (p_call ->> 'call_id')::bigint and j.task_id = p_task_id
+        returning j.call_id;
+        return;
+    end if;
     return query
-    insert into public.journal (tenant_id, proc_inst_id, task_id, attempt, fencing_token, kind, name, request, response,
-        outcome, input_tokens, output_tokens, cost_usd, latency_ms, "timestamp")
+    insert into public.journal as j (tenant_id, proc_inst_id, task_id, attempt, fencing_token, kind, name, request,
+        request_parts, response, response_parts, outcome, call_key, occurrence, replayable, input_tokens, output_tokens,
+        cost_usd, latency_ms, "timestamp")
     values (p_tenant_id, v_task.proc_inst_id, p_task_id, v_task.attempt, p_fencing_token,
-        (p_call ->> 'kind')::public.call_kind, p_call ->> 'name', p_call -> 'request', p_call -> 'response',
-        p_call ->> 'outcome', (p_call ->> 'input_tokens')::int, (p_call ->> 'output_tokens')::int,
-        (p_call ->> 'cost_usd')::numeric, (p_call ->> 'latency_ms')::int, kernel.now())
-    returning journal.call_id;
+        (p_call ->> 'kind')::public.call_kind, p_call ->> 'name', p_call -> 'request' -> 'body',
+        p_call -> 'request' -> 'parts', p_call -> 'response' -> 'body',
+        coalesce(p_call -> 'response' -> 'parts', '[]'), p_call ->> 'outcome', p_call ->> 'call_key',
+        (p_call ->> 'occurrence')::int, coalesce((p_call ->> 'replayable')::boolean, false),
+        (p_call ->> 'input_tokens')::int, (p_call ->> 'output_tokens')::int, (p_call ->> 'cost_usd')::numeric,
+        (p_call ->> 'latency_ms')::int, kernel.now())
+    on conflict (tenant_id, task_id, call_key, occurrence) where replayable
+    do update set attempt = excluded.attempt, fencing_token = excluded.fencing_token
+    returning j.call_id;
 end $$;
+
+-- In the order of hashes, so that two calls that store the same content cannot wait for each other.
+create or replace function kernel.store_content(p_tenant_id text, p_call jsonb) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    if jsonb_array_length(p_call -> 'blobs') > 0 then
+        insert into public.journal_blob (tenant_id, hash, body, parts)
+        select p_tenant_id, decode(b ->> 'hash', 'hex'), b -> 'body', b -> 'parts'
+        from jsonb_array_elements(p_call -> 'blobs') b order by b ->> 'hash'
+        on conflict do nothing;
+    end if;
+    if jsonb_array_length(p_call -> 'lists') > 0 then
+        insert into public.journal_list (tenant_id, hash, before, blob)
+        select p_tenant_id, decode(l ->> 'hash', 'hex'), decode(l ->> 'before', 'hex'), decode(l ->> 'blob', 'hex')
+        from jsonb_array_elements(p_call -> 'lists') l order by l ->> 'hash'
+        on conflict do nothing;
+    end if;
+end $$;
+
+-- What a new run of the task finds answered, or started and never answered, in the order of the calls.
+create or replace function public.journalled_calls(p_tenant_id text, p_task_id uuid, p_fencing_token bigint)
+returns table (call_id bigint, call_key text, occurrence int, outcome text)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+begin
+    perform kernel.claimed_task(p_tenant_id, p_task_id, p_fencing_token);
+    return query select j.call_id, j.call_key, j.occurrence, j.outcome from public.journal j
+    where j.tenant_id = p_tenant_id and j.task_id = p_task_id and j.replayable order by j.call_id;
+end $$;
+
+-- The answer of a journalled call, whole.
+create or replace function public.replay_call(
+    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call_id bigint)
+returns table (response jsonb, outcome text)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+begin
+    perform kernel.claimed_task(p_tenant_id, p_task_id, p_fencing_token);
+    return query select kernel.unpacked(p_tenant_id, j.response, j.response_parts), j.outcome from public.journal j
+    where j.tenant_id = p_tenant_id and j.task_id = p_task_id and j.call_id = p_call_id and j.replayable;
+end $$;
+
+-- After a failed attempt: a tool's error may have passed. Where the answers themselves led to the failure (p_afresh),
+-- the model is asked again as well. What tools did stays done.
+create or replace function kernel.forget_calls(p_task public.todolist, p_afresh boolean) returns void
+language sql volatile set search_path = '' as $$
+    update public.journal j set replayable = false
+    where j.tenant_id = p_task.tenant_id and j.task_id = p_task.task_id and j.replayable
+      and (j.outcome = 'error' or (p_afresh and j.kind <> 'tool'))
+$$;
 
 create or replace function public.report_progress(
     p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_message text, p_data jsonb default null)
@@ -2498,10 +2615,11 @@ begin
     end if;
 end $$;
 
--- A document that a task made: fenced like every other write of a task.
+-- A document that a task made: fenced like every other write of a task, and stored once for each idempotency key.
+drop function if exists public.save_task_document(text, uuid, bigint, text, text, jsonb, text, jsonb);
 create or replace function public.save_task_document(
     p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_title text, p_content text, p_sources jsonb,
-    p_embedding_model text, p_chunks jsonb)
+    p_embedding_model text, p_chunks jsonb, p_idempotency_key uuid)
 returns table (doc_id uuid, title text)
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
@@ -2509,8 +2627,16 @@ declare
     v_task public.todolist := kernel.claimed_task(p_tenant_id, p_task_id, p_fencing_token);
     v_doc_id uuid;
 begin
+    select d.doc_id into v_doc_id from public.documents d
+    where d.tenant_id = p_tenant_id and d.idempotency_key = p_idempotency_key;
+    if found then
+        return query select v_doc_id, p_title;
+        return;
+    end if;
     v_doc_id := kernel.store_document(p_tenant_id, v_task.proc_inst_id, p_title, null, 'text/markdown', p_content,
                                       p_sources, p_embedding_model, p_chunks, 'pod:' || v_task.pod_id);
+    update public.documents d set idempotency_key = p_idempotency_key
+    where d.tenant_id = p_tenant_id and d.doc_id = v_doc_id;
     perform kernel.record_event(p_tenant_id, v_task.proc_inst_id, p_task_id, 'DOCUMENT_SAVED', 'pod:' || v_task.pod_id,
                                 p_title, jsonb_build_object('document_id', v_doc_id), kernel.now());
     return query select v_doc_id, p_title;
@@ -3304,6 +3430,48 @@ begin
     using p_proc_inst_id, p_after, p_limit, p_task_id, p_event_type, p_actor, p_upto;
 end $$;
 
+-- Puts a skeleton of the journal together again (kernel/packing.py takes them apart).
+create or replace function kernel.unpacked(p_tenant_id text, p_body jsonb, p_parts jsonb) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+    v_whole jsonb := p_body;
+    v_part jsonb;
+begin
+    for v_part in select * from jsonb_array_elements(p_parts) loop
+        v_whole := jsonb_set(v_whole, array(select jsonb_array_elements_text(v_part -> 'at')), coalesce(
+            case when v_part ? 'list' then kernel.unpacked_list(p_tenant_id, decode(v_part ->> 'list', 'hex'))
+                 else kernel.unpacked_blob(p_tenant_id, decode(v_part ->> 'blob', 'hex')) end,
+            '"(no longer stored)"'));
+    end loop;
+    return v_whole;
+end $$;
+
+create or replace function kernel.unpacked_blob(p_tenant_id text, p_hash bytea) returns jsonb
+language sql stable set search_path = '' as $$
+    select kernel.unpacked(p_tenant_id, b.body, b.parts) from public.journal_blob b
+    where b.tenant_id = p_tenant_id and b.hash = p_hash
+$$;
+
+create or replace function kernel.unpacked_list(p_tenant_id text, p_hash bytea) returns jsonb
+language sql stable set search_path = '' as $$
+    with recursive node as (
+        select l.before, l.blob, 1 as place from public.journal_list l
+        where l.tenant_id = p_tenant_id and l.hash = p_hash
+        union all
+        select l.before, l.blob, n.place + 1 from node n
+        join public.journal_list l on l.tenant_id = p_tenant_id and l.hash = n.before
+    )
+    select jsonb_agg(kernel.unpacked_blob(p_tenant_id, n.blob) order by n.place desc) from node n
+$$;
+
+create or replace function kernel.whole_call(p_call public.journal) returns public.journal
+language plpgsql stable set search_path = '' as $$
+begin
+    p_call.request := kernel.unpacked(p_call.tenant_id, p_call.request, p_call.request_parts);
+    p_call.response := kernel.unpacked(p_call.tenant_id, p_call.response, p_call.response_parts);
+    return p_call;
+end $$;
+
 drop function if exists public.find_calls(uuid, uuid, int);
 create or replace function public.find_calls(
     p_proc_inst_id uuid default null, p_task_id uuid default null, p_limit int default 200, p_after bigint default 0,
@@ -3311,13 +3479,13 @@ create or replace function public.find_calls(
 returns setof public.journal
 language plpgsql stable set search_path = '' as $$
 begin
-    return query execute 'select j.* from public.journal j where ' || concat_ws(' and ', 'j.call_id > $4',
+    return query execute 'select w.* from (select j.* from public.journal j where ' || concat_ws(' and ', 'j.call_id > $4',
         case when p_proc_inst_id is not null then 'j.proc_inst_id = $1' end,
         case when p_task_id is not null then 'j.task_id = $2' end,
         case when p_kind is not null then 'j.kind = $5' end,
         case when p_name is not null then 'j.name = $6' end,
         case when p_outcome is not null then 'j.outcome = $7' end)
-        || ' order by j.call_id limit least($3, 1000)'
+        || ' order by j.call_id limit least($3, 1000)) j, lateral kernel.whole_call(j) w order by w.call_id'
     using p_proc_inst_id, p_task_id, p_limit, p_after, p_kind, p_name, p_outcome;
 end $$;
 
@@ -3439,7 +3607,8 @@ do $$
 declare
     v_table text;
     v_tenant_tables text[] := array['tenants', 'process_def', 'decision_def', 'bpm_proc_inst', 'todolist', 'events',
-        'journal', 'notifications', 'documents', 'document_chunk', 'agent_profile', 'event_wait', 'event_arrival'];
+        'journal', 'journal_blob', 'journal_list', 'notifications', 'documents', 'document_chunk', 'agent_profile',
+        'event_wait', 'event_arrival'];
     v_kernel_tables text[] := array['api_key', 'idempotency_key', 'pod', 'notification_preference', 'device_token',
         'webhook_endpoint', 'outbox', 'task_reminder'];
 begin
@@ -3472,6 +3641,8 @@ begin
     grant usage on schema public to fleet_deliver;
     revoke execute on all functions in schema kernel from public;
     grant execute on function kernel.claims(), kernel.tenant_id() to authenticated, fleet_api, fleet_pod;
+    grant execute on function kernel.whole_call(public.journal), kernel.unpacked(text, jsonb, jsonb),
+        kernel.unpacked_blob(text, bytea), kernel.unpacked_list(text, bytea) to authenticated, fleet_api;
 end $$;
 
 do $$
@@ -3484,7 +3655,8 @@ begin
             ('create_tenant', ''), ('set_tenant_share', ''), ('create_api_key', ''),
             ('register_pod', 'fleet_pod, service_role'), ('heartbeat_pod', 'fleet_pod, service_role'),
             ('next_task', 'fleet_pod, service_role'), ('renew_lease', 'fleet_pod, service_role'),
-            ('record_call', 'fleet_pod, service_role'), ('report_progress', 'fleet_pod, service_role'),
+            ('record_call', 'fleet_pod, service_role'), ('journalled_calls', 'fleet_pod, service_role'),
+            ('replay_call', 'fleet_pod, service_role'), ('report_progress', 'fleet_pod, service_role'),
             ('save_task_document', 'fleet_pod, service_role'),
             ('authenticate_api_key', 'fleet_api, service_role'), ('note_api_key_use', 'fleet_api, service_role'),
             ('find_api_keys', 'fleet_api, service_role'), ('make_api_key', 'fleet_api, service_role'),

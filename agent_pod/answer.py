@@ -21,6 +21,7 @@ class Failed:
     """It did not. `reason` is for people; `log_tail` is the end of what it printed; `retryable`: may help again.
 
     `broken`: the child process can take no other task. `output` is kept where there was one that led nowhere.
+    `afresh`: the answers it got led to this, so another attempt asks the model again instead of replaying them.
     """
 
     reason: str
@@ -28,6 +29,7 @@ class Failed:
     log_tail: str = ""
     broken: bool = True
     output: dict[str, Any] | None = None
+    afresh: bool = False
 
 
 @dataclass(frozen=True)

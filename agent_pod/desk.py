@@ -1,8 +1,10 @@
 """The desk: the one task at hand, and the token by which its orchestrator is known to the two endpoints."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from agent_pod.aliases import Aliases
+from agent_pod.task_calls import TaskCalls
 from kernel.models import ClaimedTask
 
 
@@ -12,6 +14,8 @@ class Work:
 
     task: ClaimedTask
     token: str
+    aliases: Aliases = field(default_factory=Aliases)
+    calls: TaskCalls = field(default_factory=TaskCalls)
 
 
 class Desk:
@@ -23,6 +27,7 @@ class Desk:
     def open(self, task: ClaimedTask) -> Work:
         """Put `task` on the desk with a fresh token."""
         self.work = Work(task, "task-" + secrets.token_urlsafe(24))
+        self.work.aliases.add(self.work.token, "token")
         return self.work
 
     def clear(self) -> None:

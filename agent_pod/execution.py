@@ -7,8 +7,9 @@ or is somebody else's by now.
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from agent_pod.answer import SICK, Answer, Done, Failed, Stopped
 from agent_pod.desk import Desk, Work
@@ -49,8 +50,10 @@ class Execution:
         stop = self._stop = asyncio.get_running_loop().create_future()
         self._keeper.hold(task, lambda why: _end(stop, why))
         work = self._desk.open(task)
+        endpoint = urlsplit(self._endpoints.tools_url)
+        work.aliases.add_address(str(endpoint.hostname), endpoint.port or 80, "pod")
         try:
-            return _checked(task, await self._ask(work, stop))
+            return _judged(work, await self._ask(work, stop))
         finally:
             self._desk.clear()
 
@@ -82,6 +85,7 @@ class Execution:
             logger.error("no child process can be started here, so the task is handed back: %s", error)
             return Stopped(SICK)
         keep = False
+        work.aliases.add(str(runner.home), "home")
         try:
             answer = await runner.run(_message(work, self._endpoints), task.timeout_seconds, stop)
             keep = isinstance(answer, Done) or (isinstance(answer, Failed) and not answer.broken)
@@ -123,6 +127,13 @@ def _message(work: Work, endpoints: Endpoints) -> dict[str, Any]:
     }
 
 
+def _judged(work: Work, answer: Answer) -> Answer:
+    checked = _checked(work.task, answer)
+    if isinstance(checked, Failed) and work.calls.followed_to_the_letter:
+        return replace(checked, afresh=True)  # the next attempt would follow the journal to the same end
+    return checked
+
+
 def _checked(task: ClaimedTask, answer: Answer) -> Answer:
     if not isinstance(answer, Done) or task.output_schema is None or throws_error(answer.output):
         return answer
@@ -130,7 +141,9 @@ def _checked(task: ClaimedTask, answer: Answer) -> Answer:
         fault = schema_check.fault(task.output_schema, answer.output)
     except ValueError as error:
         return Failed(f"the output cannot be checked: {error}", retryable=False, output=answer.output)
-    return Failed(f"the output does not fit the schema: {fault}", output=answer.output) if fault else answer
+    if fault is None:
+        return answer
+    return Failed(f"the output does not fit the schema: {fault}", output=answer.output, afresh=True)
 
 
 def _failed(task: ClaimedTask, answer: Failed, revision: int | None = None) -> Json:
@@ -140,6 +153,7 @@ def _failed(task: ClaimedTask, answer: Failed, revision: int | None = None) -> J
         output=answer.output,
         reason=answer.reason,
         retryable=answer.retryable,
+        afresh=answer.afresh,
         log_tail=answer.log_tail,
         revision=revision,
     )

@@ -11,10 +11,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from agent_pod import run_folder
-from agent_pod.call_record import CallRecorder
 from agent_pod.desk import Desk
 from agent_pod.execution import Endpoints, Execution
 from agent_pod.health import health_app
+from agent_pod.journal import Journal
 from agent_pod.keeper import Keeper
 from agent_pod.metrics import PodMetrics
 from agent_pod.model_gateway import ModelGateway, open_upstream
@@ -46,7 +46,7 @@ async def serve(settings: PodSettings) -> None:
     desk, metrics = Desk(), PodMetrics()
     connection = open_connection(settings, "fleet_pod")
     kernel = Kernel(connection)
-    recorder = CallRecorder(kernel, Prices.read(settings.fleet_model_prices), metrics)
+    journal = Journal(kernel, Prices.read(settings.fleet_model_prices), metrics)
     embedder = Embedder(settings.openai_base_url, api_key, settings.fleet_embedding_model)
     user = await choose_runner_user(settings.fleet_runner_user)
     limits = Limits(settings.fleet_output_mb << 20, settings.fleet_runner_processes, user)
@@ -58,11 +58,11 @@ async def serve(settings: PodSettings) -> None:
         stack.push_async_callback(embedder.aclose)
         stack.push_async_callback(runners.close)
         upstream = await stack.enter_async_context(open_upstream(settings.openai_base_url, api_key))
-        tools = ToolGateway(desk, DocumentTools(kernel, embedder, settings.fleet_embedding_model).all(), recorder)
+        tools = ToolGateway(desk, DocumentTools(kernel, embedder, settings.fleet_embedding_model).all(), journal)
         await stack.enter_async_context(tools.app.router.lifespan_context(tools.app))
         gateway = Starlette(
             routes=[
-                *ModelGateway(desk, upstream, recorder).routes,
+                *ModelGateway(desk, upstream, journal).routes,
                 Mount("/", OnlyTheTaskAtHand(tools.app, desk)),
             ]
         )

@@ -30,6 +30,9 @@ class PodMetrics:
         self.model_cost_usd = Counter(
             "model_cost_usd", "Cost of model calls with a known price.", ["model"], registry=r
         )
+        self.replayed_calls = Counter(
+            "replayed_calls", "Calls that were answered from the journal.", ["kind"], registry=r
+        )
         self.tool_calls = Counter("tool_calls", "Tool calls by outcome.", ["tool", "outcome"], registry=r)
 
     def model_call(self, model: str, input_tokens: int, output_tokens: int, cost_usd: Decimal | None) -> None:

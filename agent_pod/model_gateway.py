@@ -1,8 +1,8 @@
-"""The model endpoint of orchestrators: passes OpenAI's protocol through, with the real key, and records each call.
+"""The model endpoint of orchestrators: passes OpenAI's protocol through, with the real key, and journals each call.
 
 The protocol is OpenAI's HTTP API (chat completions, responses, embeddings, models; server-sent events for streams).
 Answers and errors go back as the upstream gave them; a call is in the journal before its answer is handed over, or,
-for a stream, before the stream ends.
+for a stream, before the stream ends. What an earlier run of the task asked is answered from the journal.
 """
 
 import asyncio
@@ -17,10 +17,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from agent_pod.call_record import CallRecorder
-from agent_pod.desk import Desk, Work
+from agent_pod.desk import Desk
+from agent_pod.journal import Asked, Journal
 from agent_pod.model_stream import StreamedAnswer
-from kernel.errors import DatabaseUnavailable, LeaseLost
+from agent_pod.stream_replay import chat_events, response_events
+from kernel.errors import FleetError, InvalidInput, LeaseLost
 
 _KINDS = {"chat/completions": "chat", "responses": "responses", "embeddings": "embeddings"}
 _LARGEST_BODY = 32 * 1024 * 1024
@@ -30,10 +31,10 @@ _PASSED_HEADERS = ("content-type", "retry-after", "x-request-id")
 class ModelGateway:
     """Routes under /v1. `upstream` has base URL and Authorization header of the real endpoint."""
 
-    def __init__(self, desk: Desk, upstream: httpx.AsyncClient, recorder: CallRecorder):
+    def __init__(self, desk: Desk, upstream: httpx.AsyncClient, journal: Journal):
         self._desk = desk
         self._upstream = upstream
-        self._recorder = recorder
+        self._journal = journal
         self._endings: set[asyncio.Task[None]] = set()
 
     @property
@@ -63,13 +64,14 @@ class ModelGateway:
         except (ValueError, RecursionError) as error:
             return _error(400, f"The request body cannot be read: {error}", "invalid_request_error")
         try:
-            return await self._ask(_Call(work, path, body, started))
-        except LeaseLost:
-            return _error(409, "The lease of this task is lost; stop.", "lease_lost")
-        except DatabaseUnavailable:
-            return _error(503, "The call could not be recorded: the database is away.", "journal_unavailable")
+            asked = await self._journal.ask(work, _KINDS[path], str(body.get("model")), body, started)
+            return await self._answer(_Call(path, body, asked))
+        except FleetError as error:
+            return _refused(error)
 
-    async def _ask(self, call: "_Call") -> Response:
+    async def _answer(self, call: "_Call") -> Response:
+        if call.asked.is_answered:
+            return _replayed(call, (await self._journal.replay(call.asked))[0])
         try:
             return await (self._stream(call) if call.body.get("stream") else self._plain(call))
         except httpx.HTTPError as error:
@@ -82,16 +84,15 @@ class ModelGateway:
         return self._passed(answer)
 
     async def _stream(self, call: "_Call") -> Response:
-        asked, options, hide_usage = dict(call.body), call.body.get("stream_options") or {}, False
+        body, options = dict(call.body), call.body.get("stream_options") or {}
         if call.path == "chat/completions" and isinstance(options, dict):
-            hide_usage = not options.get("include_usage")
-            asked["stream_options"] = {**options, "include_usage": True}
-        answer = await self._upstream.send(self._upstream.build_request("POST", call.path, json=asked), stream=True)
+            body["stream_options"] = {**options, "include_usage": True}
+        answer = await self._upstream.send(self._upstream.build_request("POST", call.path, json=body), stream=True)
         if not answer.is_success:
             await answer.aread()
             await self._record(call, self._read(answer), False)
             return self._passed(answer)
-        passing = self._pass_on(call, answer, StreamedAnswer(hide_usage))
+        passing = self._pass_on(call, answer, StreamedAnswer(hide_usage=not call.wants_usage))
         return StreamingResponse(passing, media_type="text/event-stream")
 
     async def _pass_on(self, call: "_Call", answer: httpx.Response, streamed: StreamedAnswer) -> AsyncGenerator[bytes]:
@@ -115,10 +116,11 @@ class ModelGateway:
 
     async def _end_stream(self, call: "_Call", answer: httpx.Response, streamed: StreamedAnswer) -> None:
         await answer.aclose()
-        await self._record(call, streamed.whole, streamed.finished)
+        await self._record(call, streamed.whole, streamed.finished, streamed.understood)
 
-    async def _record(self, call: "_Call", response: Any, ok: bool) -> None:
-        await self._recorder.model(call.work, _KINDS[call.path], call.body, response, ok, call.started)
+    async def _record(self, call: "_Call", response: Any, ok: bool, understood: bool = True) -> None:
+        whole = understood and _is_whole(call.asked.kind, response)
+        await self._journal.model(call.asked, response, ok, whole)
 
     def _read(self, answer: httpx.Response) -> Any:
         content = self._without_key(answer)
@@ -143,10 +145,32 @@ class _BodyTooLarge(Exception):
 
 @dataclass(frozen=True)
 class _Call:
-    work: Work
     path: str
     body: dict[str, Any]
-    started: float
+    asked: Asked
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether the orchestrator asked for the chunk with the token counts, or may have."""
+        options = self.body.get("stream_options") or {}
+        return self.path != "chat/completions" or not isinstance(options, dict) or bool(options.get("include_usage"))
+
+
+def _replayed(call: _Call, answer: dict[str, Any]) -> Response:
+    if not call.body.get("stream"):
+        return JSONResponse(answer)
+    responses = call.asked.kind == "responses"
+    events = response_events(answer) if responses else chat_events(answer, call.wants_usage)
+    return Response(events, media_type="text/event-stream")
+
+
+def _is_whole(kind: str, answer: Any) -> bool:
+    """Whether an answer is one that can be given again."""
+    if not isinstance(answer, dict) or answer.get("error"):
+        return False
+    if kind == "responses":
+        return answer.get("status", "completed") in ("completed", "incomplete")
+    return bool(answer.get("choices" if kind == "chat" else "data"))
 
 
 async def _read_body(request: Request) -> dict[str, Any]:
@@ -161,6 +185,14 @@ async def _read_body(request: Request) -> dict[str, Any]:
         raise ValueError("the body is no JSON object")
     json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     return body
+
+
+def _refused(error: FleetError) -> Response:
+    if isinstance(error, LeaseLost):
+        return _error(409, "The lease of this task is lost; stop.", "lease_lost")
+    if isinstance(error, InvalidInput):
+        return _error(400, f"The call could not be recorded: {error}", "invalid_request_error")
+    return _error(503, "The call could not be recorded: the database is away.", "journal_unavailable")
 
 
 def _unreachable(error: httpx.HTTPError) -> Response:

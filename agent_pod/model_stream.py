@@ -7,12 +7,14 @@ import json
 from typing import Any
 
 _MOST_TOOL_CALLS = 1000
+_SAID_ANEW = ("role", "id", "type", "finish_reason")  # never in pieces; some endpoints repeat them
 
 
 class StreamedAnswer:
-    """Feed it the bytes of an event stream; `whole` is then the answer as one object, `usage` its token counts.
+    """Feed it the bytes of an event stream; `whole` is then the answer as one object.
 
     `hide_usage`: drop the chunk that only carries usage (the gateway asked for it, the orchestrator did not).
+    `finished`: the end has come. `understood`: nothing came that `whole` does not hold.
     """
 
     def __init__(self, hide_usage: bool):
@@ -21,8 +23,9 @@ class StreamedAnswer:
         self._choices: dict[int, dict[str, Any]] = {}
         self._head: dict[str, Any] = {}
         self._response: dict[str, Any] | None = None
-        self.usage: dict[str, Any] = {}
+        self._usage: dict[str, Any] = {}
         self.finished = False
+        self.understood = True
 
     def feed(self, data: bytes) -> bytes:
         """Take in `data`; returns the complete events in it, as they go on to the orchestrator."""
@@ -45,12 +48,13 @@ class StreamedAnswer:
         if self._response is not None:
             return self._response
         choices = [self._choices[index] for index in sorted(self._choices)]
-        return {**self._head, "object": "chat.completion", "choices": choices, "usage": self.usage}
+        return {**self._head, "object": "chat.completion", "choices": choices, "usage": self._usage}
 
     def _read(self, event: bytes) -> bool:
         data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
         if data == b"[DONE]":
             self.finished = True
+        if data in (b"", b"[DONE]"):
             return True
         try:
             chunk = json.loads(data)
@@ -59,18 +63,19 @@ class StreamedAnswer:
                 return True
             return self._read_chat_chunk(chunk)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            self.understood = False
             return True  # some endpoint's own way of writing: it goes on to the orchestrator unread
 
     def _read_response_event(self, event: dict[str, Any]) -> None:
         if event["type"] in ("response.completed", "response.failed", "response.incomplete"):
             self._response = event["response"]
-            self.usage = event["response"].get("usage") or {}
+            self._usage = event["response"].get("usage") or {}
             self.finished = True
 
     def _read_chat_chunk(self, chunk: dict[str, Any]) -> bool:
-        self._head = {k: chunk[k] for k in ("id", "created", "model") if k in chunk}
+        self._head |= {name: chunk[name] for name in chunk if name not in ("object", "choices", "usage")}
         if chunk.get("usage"):
-            self.usage = chunk["usage"]
+            self._usage = chunk["usage"]
         for choice in chunk.get("choices") or []:
             self._merge(choice)
         return bool(chunk.get("choices")) or not (self._hide_usage and chunk.get("usage"))
@@ -80,16 +85,34 @@ class StreamedAnswer:
             choice.get("index", 0),
             {"index": choice.get("index", 0), "message": {"role": "assistant", "content": None}, "finish_reason": None},
         )
-        delta, message = choice.get("delta") or {}, into["message"]
-        if isinstance(delta.get("content"), str):
-            message["content"] = (message["content"] or "") + delta["content"]
-        for place, call in enumerate(delta.get("tool_calls") or []):
+        delta = choice.get("delta") or {}
+        if not isinstance(delta.get("content"), str | None):
+            self.understood = False
+            delta = {name: part for name, part in delta.items() if name != "content"}
+        _continue(into["message"], {name: part for name, part in delta.items() if name != "tool_calls"})
+        self._merge_tool_calls(into["message"], delta.get("tool_calls") or [])
+        _continue(into, {name: part for name, part in choice.items() if name not in ("index", "delta")})
+
+    def _merge_tool_calls(self, message: dict[str, Any], deltas: list[Any]) -> None:
+        for place, delta in enumerate(deltas):
             calls = message.setdefault("tool_calls", [])
-            index = min(call.get("index", place), _MOST_TOOL_CALLS)
+            index = min(delta.get("index", place), _MOST_TOOL_CALLS)
             while len(calls) <= index:
                 calls.append({"id": None, "type": "function", "function": {"name": "", "arguments": ""}})
-            known, function = calls[index], call.get("function") or {}
-            known["id"] = call.get("id") or known["id"]
-            known["function"]["name"] += function.get("name") or ""
-            known["function"]["arguments"] += function.get("arguments") or ""
-        into["finish_reason"] = choice.get("finish_reason") or into["finish_reason"]
+            _continue(calls[index], {name: part for name, part in delta.items() if name != "index"})
+
+
+def _continue(into: dict[str, Any], delta: dict[str, Any]) -> None:
+    """Add a delta: texts and lists go on, objects are merged, anything else is what was said last."""
+    for name, part in delta.items():
+        known = into.get(name)
+        if part is None:
+            into.setdefault(name, None)
+        elif isinstance(known, dict) and isinstance(part, dict):
+            _continue(known, part)
+        elif isinstance(known, list) and isinstance(part, list):
+            known.extend(part)
+        elif isinstance(known, str) and name not in _SAID_ANEW:
+            into[name] = known + str(part)
+        else:
+            into[name] = part

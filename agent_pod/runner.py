@@ -46,6 +46,11 @@ class Runner:
         self._log = LogTail()
 
     @property
+    def home(self) -> Path:
+        """Its private directory."""
+        return self._home
+
+    @property
     def alive(self) -> bool:
         """Whether it can take a task: it runs, and has said nothing since its last answer."""
         return self._child.returncode is None and self._child.is_silent

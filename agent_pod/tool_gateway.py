@@ -1,7 +1,8 @@
 """The tool endpoint of orchestrators: MCP over streamable HTTP, without sessions, so that every call stands alone.
 
-Each call is checked against the token of the task at hand and the agent's list of tools, run, and written to the
-journal before its result is handed over.
+Each call is checked against the token of the task at hand and the agent's list of tools, written to the journal before
+the tool runs, and again before its result is handed over. What an earlier run of the task asked is answered from the
+journal.
 """
 
 import json
@@ -16,10 +17,11 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent_pod.call_record import CallRecorder
 from agent_pod.desk import Desk, Work
-from agent_pod.tools import Tool, ToolRefused
-from kernel.errors import FleetError, LeaseLost
+from agent_pod.journal import Asked, Journal
+from agent_pod.storable import storable
+from agent_pod.tools import IDEMPOTENCY_KEY, Tool, ToolRefused
+from kernel.errors import FleetError, InvalidInput, LeaseLost
 from knowledge.embed import EmbeddingFailed
 
 logger = logging.getLogger(__name__)
@@ -28,10 +30,10 @@ logger = logging.getLogger(__name__)
 class ToolGateway:
     """MCP server at /mcp. Mount `app`; run it within `app.router.lifespan_context`."""
 
-    def __init__(self, desk: Desk, tools: list[Tool], recorder: CallRecorder):
+    def __init__(self, desk: Desk, tools: list[Tool], journal: Journal):
         self._desk = desk
         self._tools = {tool.name: tool for tool in tools}
-        self._recorder = recorder
+        self._journal = journal
         self._server: Server[Any] = Server("processfleet", on_list_tools=self._list, on_call_tool=self._call)
         self.app: Starlette = self._server.streamable_http_app(
             json_response=True, stateless_http=True, max_request_body_size=32 * 1024 * 1024
@@ -59,27 +61,24 @@ class ToolGateway:
         work = self._work(context)
         arguments = params.arguments or {}
         try:
-            result, ok = await self._run(work, params.name, arguments), True
-        except (ToolRefused, FleetError, EmbeddingFailed) as refusal:
-            if isinstance(refusal, LeaseLost):
-                raise
-            result, ok = {"error": str(refusal)}, False
-        except Exception as defect:
-            logger.exception("tool %s failed", params.name)
-            result, ok = {"error": f"the tool failed: {type(defect).__name__}"}, False
-        await self._recorder.tool(work, params.name, arguments, result, ok, started, params.name in self._tools)
-        text = result["error"] if not ok else json.dumps(result, ensure_ascii=False)
-        return types.CallToolResult(
-            content=[types.TextContent(type="text", text=text)],
-            structured_content=result if ok else None,
-            is_error=not ok,
-        )
+            asked = await self._journal.ask(work, "tool", params.name, arguments, started)
+        except InvalidInput as refusal:
+            return _as_result({"error": f"{params.name}: the call cannot be recorded: {refusal}"}, False)
+        if asked.is_answered:
+            return _as_result(*await self._journal.replay(asked))
+        return _as_result(*await self._run(asked, arguments))
 
-    async def _run(self, work: Work, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        allowed = {tool.name: tool for tool in self._allowed(work)}
+    async def _run(self, asked: Asked, arguments: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """Run the tool, with the journal written before and after; returns the result and whether it is a good one."""
+        name = asked.name
+        allowed = {tool.name: tool for tool in self._allowed(asked.work)}
         if name not in allowed:
-            raise ToolRefused(f"There is no tool {name!r} for this task. It has: {', '.join(allowed)}.")
-        return await allowed[name](work.task, arguments)
+            result, ok = {"error": f"There is no tool {name!r} for this task. It has: {', '.join(allowed)}."}, False
+        else:
+            asked = await self._journal.begin(asked)
+            result, ok = await _outcome(allowed[name], asked, arguments)
+        await self._journal.tool(asked, result, ok, name in self._tools)
+        return result, ok
 
     def _allowed(self, work: Work) -> list[Tool]:
         named = work.task.agent.tools if work.task.agent else []
@@ -90,6 +89,29 @@ class ToolGateway:
         if work is None:
             raise LeaseLost("The token is not that of the task at hand.", "lease_lost")
         return work
+
+
+async def _outcome(tool: Tool, asked: Asked, arguments: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    try:
+        result = await tool(asked.work.task, arguments, {IDEMPOTENCY_KEY: asked.idempotency_key})
+        return storable(result), True
+    except LeaseLost:
+        raise
+    except (ToolRefused, FleetError, EmbeddingFailed) as refusal:
+        return storable({"error": str(refusal)}), False
+    except Exception as defect:
+        logger.exception("tool %s failed", tool.name)
+        return {"error": f"the tool failed: {type(defect).__name__}"}, False
+
+
+def _as_result(result: dict[str, Any], ok: bool) -> types.CallToolResult:
+    # Keys are sorted, because the journal does not keep their order and a replayed text must be the same.
+    text = json.dumps(result, ensure_ascii=False, sort_keys=True) if ok else result["error"]
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=text)],
+        structured_content=result if ok else None,
+        is_error=not ok,
+    )
 
 
 class OnlyTheTaskAtHand:

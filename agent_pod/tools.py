@@ -11,6 +11,7 @@ from knowledge.chunks import split
 from knowledge.embed import Embedder
 from process_engine import schema_check
 
+IDEMPOTENCY_KEY = "processfleet/idempotency-key"  # in `_meta` of a call; the same when the call is made again
 _PAGE_CHARACTERS = 20_000
 _Json = dict[str, Any]
 
@@ -21,20 +22,30 @@ class ToolRefused(Exception):
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool: what the model is told, and what it does. `idempotent` is told to clients as an MCP annotation."""
+    """A tool: what the model is told, and what it does with a task, arguments and `_meta`.
+
+    `idempotent` (told to clients as an MCP annotation): the same arguments again change nothing more. `keyed`: it does
+    what it does once for each idempotency key.
+    """
 
     name: str
     description: str
     input_schema: _Json
     idempotent: bool
-    run: Callable[[ClaimedTask, _Json], Awaitable[_Json]]
+    run: Callable[[ClaimedTask, _Json, _Json], Awaitable[_Json]]
+    keyed: bool = False
 
-    async def __call__(self, task: ClaimedTask, arguments: _Json) -> _Json:
+    @property
+    def may_run_again(self) -> bool:
+        """Whether a call that may have been done can be made again with the same idempotency key."""
+        return self.idempotent or self.keyed
+
+    async def __call__(self, task: ClaimedTask, arguments: _Json, meta: _Json) -> _Json:
         """Run for `task`. Raises ToolRefused on arguments that do not fit the schema."""
         fault = schema_check.fault(self.input_schema, arguments)
         if fault is not None:
             raise ToolRefused(f"{self.name}: {fault}")
-        return await self.run(task, arguments)
+        return await self.run(task, arguments, meta)
 
 
 class DocumentTools:
@@ -85,6 +96,7 @@ class DocumentTools:
                 ),
                 False,
                 self._save,
+                keyed=True,
             ),
             Tool(
                 "report_progress",
@@ -101,7 +113,7 @@ class DocumentTools:
             ),
         ]
 
-    async def _search(self, task: ClaimedTask, arguments: _Json) -> _Json:
+    async def _search(self, task: ClaimedTask, arguments: _Json, meta: _Json) -> _Json:
         query = arguments["query"]
         [meaning] = await self._embedder.embed([query])
         found = await self._within(task).search_documents(query, self._model, meaning, arguments.get("limit", 5))
@@ -119,7 +131,7 @@ class DocumentTools:
             ]
         }
 
-    async def _read(self, task: ClaimedTask, arguments: _Json) -> _Json:
+    async def _read(self, task: ClaimedTask, arguments: _Json, meta: _Json) -> _Json:
         try:
             document = await self._within(task).get_document(UUID(arguments["document_id"]))
         except ValueError:
@@ -136,7 +148,7 @@ class DocumentTools:
             "total_chars": len(document.content),
         }
 
-    async def _save(self, task: ClaimedTask, arguments: _Json) -> _Json:
+    async def _save(self, task: ClaimedTask, arguments: _Json, meta: _Json) -> _Json:
         title, content = arguments["title"], arguments["content"]
         chunks = split(content)
         vectors = await self._embedder.embed([f"{chunk.heading}\n{chunk.text}" for chunk in chunks])
@@ -144,12 +156,11 @@ class DocumentTools:
             {"chunk": chunk.index, "heading": chunk.heading, "content": chunk.text, "embedding": vector}
             for chunk, vector in zip(chunks, vectors, strict=True)
         ]
-        saved = await self._kernel.save_task_document(
-            task, title, content, arguments.get("sources", []), self._model, rows
-        )
+        sources, key = arguments.get("sources", []), UUID(meta[IDEMPOTENCY_KEY])
+        saved = await self._kernel.save_task_document(task, title, content, sources, self._model, rows, key)
         return {"document_id": str(saved), "title": title}
 
-    async def _progress(self, task: ClaimedTask, arguments: _Json) -> _Json:
+    async def _progress(self, task: ClaimedTask, arguments: _Json, meta: _Json) -> _Json:
         await self._kernel.report_progress(task, arguments["message"], {"percent": arguments.get("percent")})
         return {"ok": True}
 

@@ -227,7 +227,7 @@ class Event(Record):
 
 
 class Call(Record):
-    """One model or tool call of the journal."""
+    """One model or tool call of the journal. `outcome`: ok, error, or started (a tool that has not answered)."""
 
     call_id: int
     proc_inst_id: UUID | None
@@ -243,6 +243,22 @@ class Call(Record):
     cost_usd: Decimal | None
     latency_ms: int
     timestamp: datetime
+
+
+class JournalledCall(Record):
+    """A call that an earlier run of a task made. `outcome`: ok or error (answered), or started (nobody knows)."""
+
+    call_id: int
+    call_key: str
+    occurrence: int
+    outcome: str
+
+
+class Replay(Record):
+    """The answer of a journalled call."""
+
+    response: Any
+    outcome: str
 
 
 class Cost(Record):

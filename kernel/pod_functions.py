@@ -4,7 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from kernel.base import KernelBase
-from kernel.models import ClaimedTask, Json, Pod, Renewal
+from kernel.models import ClaimedTask, JournalledCall, Json, Pod, Renewal, Replay
+from kernel.packing import Packed, Packer
 
 
 class PodFunctions(KernelBase):
@@ -35,9 +36,28 @@ class PodFunctions(KernelBase):
         rows = await self._call("renew_lease", **_claim(task), lease_seconds=lease_seconds)
         return Renewal.model_validate(rows[0])
 
-    async def record_call(self, task: ClaimedTask, call: Json) -> None:
-        """Write a model or tool call to the journal; `call` as in record_call of init.sql."""
-        await self._call("record_call", **_claim(task), call=call)
+    async def record_call(self, task: ClaimedTask, call: Json) -> int:
+        """Write a model or tool call to the journal; `call` as in record_call of init.sql. Returns its call_id.
+
+        `request` and `response` are given whole or as Packed.
+        """
+        packed = {name: _packed(call[name]) for name in ("request", "response") if name in call}
+        content = {
+            "blobs": [blob for value in packed.values() for blob in value.blobs.values()],
+            "lists": [node for value in packed.values() for node in value.lists.values()],
+        }
+        written = {**call, **{name: value.skeleton for name, value in packed.items()}, **content}
+        rows = await self._call("record_call", **_claim(task), call=written)
+        return int(rows[0]["call_id"])
+
+    async def journalled_calls(self, task: ClaimedTask) -> list[JournalledCall]:
+        """What earlier runs of `task` asked and can be answered again, or started and never ended."""
+        rows = await self._call("journalled_calls", **_claim(task))
+        return [JournalledCall.model_validate(row) for row in rows]
+
+    async def replay_call(self, task: ClaimedTask, call_id: int) -> Replay:
+        """The answer of a journalled call."""
+        return Replay.model_validate((await self._call("replay_call", **_claim(task), call_id=call_id))[0])
 
     async def report_progress(self, task: ClaimedTask, message: str, data: Json | None = None) -> None:
         """Write a TASK_PROGRESS event."""
@@ -51,8 +71,12 @@ class PodFunctions(KernelBase):
         sources: list[Any],
         embedding_model: str,
         chunks: list[Json],
+        idempotency_key: UUID,
     ) -> UUID:
-        """Store a Markdown document that the task made, with its citations. Returns its id."""
+        """Store a Markdown document that the task made, with its citations. Returns its id.
+
+        The same key again stores nothing and returns the id of the document that it stored.
+        """
         rows = await self._call(
             "save_task_document",
             **_claim(task),
@@ -61,8 +85,13 @@ class PodFunctions(KernelBase):
             sources=sources,
             embedding_model=embedding_model,
             chunks=chunks,
+            idempotency_key=idempotency_key,
         )
         return UUID(str(rows[0]["doc_id"]))
+
+
+def _packed(value: Any) -> Packed:
+    return value if isinstance(value, Packed) else Packer().pack(value)
 
 
 def _claim(task: ClaimedTask) -> dict[str, Any]:

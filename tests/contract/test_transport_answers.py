@@ -48,7 +48,7 @@ async def test_a_task_lives_its_whole_life(api: Kernel, pod: Kernel, queue: str)
     call = {"kind": "chat", "name": "m", "request": STRANGE, "response": STRANGE, "outcome": "ok", "latency_ms": 3}
     await pod.record_call(task, {**call, "input_tokens": 7, "output_tokens": 2, "cost_usd": "0.00012300"})
     await pod.report_progress(task, "half", STRANGE)
-    await pod.save_task_document(task, "T", "words", [], "m", [CHUNK])
+    await pod.save_task_document(task, "T", "words", [], "m", [CHUNK], uuid4())
     end = {"revision": 1, "state": {}, "variables": STRANGE, "ended": True, "cancelled": [], "tasks": []}
     assert await pod.next_task(pod_id, [], 60, outcome(task, "done", output=STRANGE, step=end)) is None
     instance = await api.get_instance(started.proc_inst_id)

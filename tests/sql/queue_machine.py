@@ -7,7 +7,7 @@ the model lets tasks whose lease or waiting time is over be in either state, and
 import asyncio
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 from fixture_types import ended
@@ -215,7 +215,7 @@ class QueueMachine(RuleBasedStateMachine):
         if kind == "report_progress":
             return self.accepted(pod.report_progress(task, "half"))
         if kind == "save_task_document":
-            return self.accepted(pod.save_task_document(task, "T", "text", [], "m", []))
+            return self.accepted(pod.save_task_document(task, "T", "text", [], "m", [], uuid4()))
         done = ended(task, outcome=kind, output={}, reason="no", retryable=True)
         return self.accepted(pod.next_task(UUID(int=0), [], LEASE_SECONDS, done))
 

@@ -1,6 +1,7 @@
 """A stale fencing token writes nothing, whoever holds it: neither the pod's name nor its id ever proves a claim."""
 
 from collections.abc import Awaitable, Callable
+from uuid import uuid4
 
 import pytest
 from fixture_types import Enqueue, Pod, Rows, SetClock, StartPod, ended
@@ -21,7 +22,7 @@ FENCED: dict[str, Write] = {
     "complete_and_claim": lambda pod, task: pod.next(ended(task)),
     "record_call": lambda pod, task: pod.kernel.record_call(task, model_call()),
     "report_progress": lambda pod, task: pod.kernel.report_progress(task, "half"),
-    "save_task_document": lambda pod, task: pod.kernel.save_task_document(task, "T", "text", [], "m", []),
+    "save_task_document": lambda pod, task: pod.kernel.save_task_document(task, "T", "text", [], "m", [], uuid4()),
 }
 WRITTEN = """select to_jsonb(t) as task, (select count(*) from events) as events,
     (select count(*) from journal) as calls, (select count(*) from documents) as documents,

@@ -33,7 +33,7 @@ def test_the_comparison_sees_a_change_of_every_kind(owner: psycopg.Connection) -
     changes = {
         "columns": "alter table todolist add column extra int",
         "indexes": "drop index todolist_queue",
-        "constraints": "alter table journal drop constraint journal_outcome_check",
+        "constraints": "alter table journal drop constraint journal_outcomes",
         "policies": "drop policy own_tenant on todolist",
         "functions": "grant execute on function find_agents to anon",
         "relations": "alter table todolist no force row level security",
@@ -119,7 +119,7 @@ async def test_it_needs_no_superuser_and_its_functions_work_under_forced_row_lev
     assert task is not None and task.proc_inst_id == started.proc_inst_id
     assert (await pod.renew_lease(task, 60)).state == "renewed"
     chunk = {"chunk": 1, "heading": "h", "content": "words", "embedding": [0.5] * 1536}
-    await pod.save_task_document(task, "T", "words", [], "m", [chunk])
+    await pod.save_task_document(task, "T", "words", [], "m", [chunk], uuid4())
     done = {
         "tenant_id": "acme",
         "task_id": str(task.task_id),

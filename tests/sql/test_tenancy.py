@@ -19,8 +19,8 @@ from kernel.models import Agent
 PROGRAM_ROLES = ("anon", "authenticated", "fleet_api", "fleet_pod", "fleet_deliver")
 READERS = ("authenticated", "fleet_api", "fleet_pod")
 TENANT_TABLES = {
-    "tenants", "process_def", "decision_def", "bpm_proc_inst", "todolist", "events", "journal", "notifications",
-    "documents", "document_chunk", "agent_profile", "event_wait", "event_arrival",
+    "tenants", "process_def", "decision_def", "bpm_proc_inst", "todolist", "events", "journal", "journal_blob",
+    "journal_list", "notifications", "documents", "document_chunk", "agent_profile", "event_wait", "event_arrival",
 }  # fmt: skip
 HIDDEN_TABLES = {
     "api_key", "idempotency_key", "pod", "notification_preference", "device_token", "webhook_endpoint", "outbox",
@@ -64,7 +64,7 @@ async def rows_of_both_tenants(kernel_api: Kernel, start_pod: StartPod) -> None:
         await api.save_agent(Agent(agent_id="a", name="", role="", goal="", persona="", model=None, tools=[]))
         await api.save_documents("m", [DOCUMENT])
         claimed = await pod.claim()
-        await pod.kernel.record_call(claimed, model_call())
+        await pod.kernel.record_call(claimed, {**model_call(), "request": {"messages": [{"role": "user"}]}})
         await pod.end(claimed, "failed", reason="no", retryable=False)
 
 

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from agent_pod.call_record import CallRecorder
 from agent_pod.desk import Desk
+from agent_pod.journal import Journal
 from agent_pod.metrics import PodMetrics
 from agent_pod.model_gateway import ModelGateway, open_upstream
 from agent_pod.prices import Prices
@@ -71,12 +71,12 @@ async def open_endpoint(
 
         async def open_it(upstream_url: str) -> Endpoint:
             pod = await start_pod()
-            [task_id] = await enqueue()
+            [task_id] = await enqueue(max_attempts=100)
             task = await pod.claim()
             desk, metrics = Desk(), PodMetrics()
             prices = Prices.read(Path(PodSettings.model_fields["fleet_model_prices"].default))
             client = await stack.enter_async_context(open_upstream(upstream_url, REAL_KEY))
-            gateway = ModelGateway(desk, client, CallRecorder(kernel_pod, prices, metrics))
+            gateway = ModelGateway(desk, client, Journal(kernel_pod, prices, metrics))
             server = await stack.enter_async_context(LoopServer(Starlette(routes=gateway.routes), "127.0.0.1", 0))
             token = desk.open(task).token
             return Endpoint(

@@ -12,8 +12,8 @@ from mcp.client.streamable_http import streamable_http_client
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from agent_pod.call_record import CallRecorder
 from agent_pod.desk import Desk
+from agent_pod.journal import Journal
 from agent_pod.metrics import PodMetrics
 from agent_pod.prices import Prices
 from agent_pod.servers import LoopServer
@@ -66,8 +66,8 @@ def open_tools(start_pod: Any, enqueue: Any, kernel_api: Kernel, kernel_pod: Ker
         await enqueue(tenant=tenant, agent_id=None if agent_tools is None else "a")
         task = await pod.claim()
         desk, embedder = Desk(), Embedder(offline_url, "offline", MODEL)
-        recorder = CallRecorder(kernel_pod, Prices({}), PodMetrics())
-        gateway = ToolGateway(desk, DocumentTools(kernel_pod, embedder, MODEL).all(), recorder)
+        journal = Journal(kernel_pod, Prices({}), PodMetrics())
+        gateway = ToolGateway(desk, DocumentTools(kernel_pod, embedder, MODEL).all(), journal)
         app = Starlette(routes=[Mount("/", OnlyTheTaskAtHand(gateway.app, desk))])
         async with (
             gateway.app.router.lifespan_context(gateway.app),

@@ -1,0 +1,43 @@
+"""What differs from run to run and must not: the pod's address, the task's token, the private directory.
+
+Frameworks write them into requests (CrewAI names tools after the address of their MCP server), so that the same call of
+two runs would look different. In the journal each has a name of its own; an answer that is replayed gets what they are
+in this run.
+"""
+
+import json
+from typing import Any
+
+
+class Aliases:
+    """Names for strings of one run, used in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def add(self, actual: str, name: str) -> None:
+        """From now on `actual` is known as ⟪name⟫."""
+        self._names[actual] = f"⟪{name}⟫"
+
+    def add_address(self, host: str, port: int, name: str) -> None:
+        """The address host:port, also as names of tools have it (127_0_0_1_8080) and as URLs are quoted."""
+        self.add(f"{host}:{port}", name)
+        self.add(f"{host}%3A{port}", f"{name} quoted")
+        for mark in "_-":
+            self.add(f"{host}:{port}".replace(".", mark).replace(":", mark), f"{name}{mark}")
+
+    def hide(self, value: Any) -> Any:
+        """`value` (JSON as Python reads it) as it goes to the journal."""
+        return _replaced(value, self._names)
+
+    def show(self, value: Any) -> Any:
+        """A value of the journal as it goes to this run."""
+        return _replaced(value, {name: actual for actual, name in self._names.items()})
+
+
+def _replaced(value: Any, names: dict[str, str]) -> Any:
+    text = json.dumps(value, ensure_ascii=False)
+    found = [old for old in names if old in text]
+    for old in found:
+        text = text.replace(old, names[old])
+    return json.loads(text) if found else value

@@ -1,0 +1,145 @@
+"""The journal as the two endpoints use it: a call that an earlier run of the task made is answered from it, and any
+other is written to it before its answer is handed over.
+
+A call is known by its task, kind and canonical request, and by how often the task has asked it: the same call twice is
+two calls. A run that repeats calls in another order still finds each of them.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+from uuid import uuid5
+
+from agent_pod.desk import Work
+from agent_pod.metrics import PodMetrics
+from agent_pod.prices import Prices
+from agent_pod.storable import storable
+from agent_pod.task_calls import STARTED
+from agent_pod.usage import Usage, usage_of
+from kernel.errors import InvalidInput
+from kernel.functions import Kernel
+from kernel.models import JournalledCall, Json
+from kernel.packing import Packed, digest
+
+OTHER = "other"  # the metric label for names that user space made up: there may be any number of them
+_DELIVERY = ("stream", "stream_options")  # how an answer comes, not what it says
+_FREE = Usage("", 0, 0, Decimal(0))
+_TOO_DEEP = {"error": "nested too deep to be stored"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call of the run at hand. `earlier`: the same call of an earlier run, where there was one.
+
+    `call_id` and `occurrence` are of a call that is written down already.
+    """
+
+    work: Work
+    kind: str
+    name: str
+    request: Packed
+    key: str
+    earlier: JournalledCall | None
+    started: float
+    call_id: int | None = None
+    occurrence: int | None = None
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the journal has the answer."""
+        return self.earlier is not None and self.earlier.outcome != STARTED
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for this call in every run of the task, and for no other call."""
+        return str(uuid5(self.work.task.task_id, f"{self.key} {self.occurrence}"))
+
+
+class Journal:
+    """Every call that crosses the two endpoints. Methods raise LeaseLost where the task is no longer ours."""
+
+    def __init__(self, kernel: Kernel, prices: Prices, metrics: PodMetrics):
+        self._kernel = kernel
+        self._prices = prices
+        self._metrics = metrics
+
+    async def ask(self, work: Work, kind: str, name: str, request: Json, started: float) -> Asked:
+        """Look a call up. `kind`: chat, responses, embeddings or tool; `name`: of the model or tool; `started`:
+        time.monotonic() when it came. Raises InvalidInput where `request` is nested too deep."""
+        calls = work.calls
+        async with calls.loading:
+            if not calls.loaded:
+                calls.load(await self._kernel.journalled_calls(work.task))
+        try:
+            packed = calls.packer.pack(work.aliases.hide(storable(request)))
+        except RecursionError:
+            raise InvalidInput("it is nested too deep", "nesting") from None
+        question = {name: part for name, part in packed.body.items() if name not in _DELIVERY}
+        key = digest([kind, name if kind == "tool" else "", question, packed.parts])
+        earlier = calls.take(key)
+        occurrence = earlier.occurrence if earlier else None
+        return Asked(work, kind, name, packed, key, earlier, started, occurrence=occurrence)
+
+    async def replay(self, asked: Asked) -> tuple[Any, bool]:
+        """The answer of a call that `is_answered`, and whether it was a good one."""
+        assert asked.earlier is not None
+        replay = await self._kernel.replay_call(asked.work.task, asked.earlier.call_id)
+        asked.work.calls.packer.remember(asked.request)
+        asked.work.calls.replayed += 1
+        self._metrics.replayed_calls.labels(asked.kind).inc()
+        return asked.work.aliases.show(replay.response), replay.outcome == "ok"
+
+    async def begin(self, asked: Asked) -> Asked:
+        """Write a tool call down before the tool runs."""
+        occurrence = asked.occurrence or asked.work.calls.next_occurrence(asked.key)
+        call = {**_head(asked, asked.name, _FREE, STARTED), "occurrence": occurrence, "replayable": True}
+        call_id = await self._kernel.record_call(asked.work.task, call)
+        asked.work.calls.packer.remember(asked.request)
+        return replace(asked, call_id=call_id, occurrence=occurrence)
+
+    async def tool(self, asked: Asked, result: Json, ok: bool, known: bool) -> None:
+        """Write what a tool answered. `known`: there is a tool of that name."""
+        self._metrics.tool_call(asked.name if known else OTHER, ok)
+        written = {} if asked.call_id is None else {"call_id": asked.call_id}
+        await self._write(asked, asked.name, result, ok, _FREE, replayable=True, written=written)
+
+    async def model(self, asked: Asked, response: Any, ok: bool, whole: bool) -> None:
+        """Write what a model endpoint answered. `whole`: the answer can be given again."""
+        usage = usage_of(asked.request.body, response, ok, self._prices)
+        self._metrics.model_call(usage.model if ok else OTHER, usage.input_tokens, usage.output_tokens, usage.cost_usd)
+        await self._write(asked, usage.model, response, ok, usage, replayable=ok and whole, written={})
+
+    async def _write(
+        self, asked: Asked, name: str, response: Any, ok: bool, usage: Usage, replayable: bool, written: Json
+    ) -> None:
+        work, calls = asked.work, asked.work.calls
+        calls.live += 1
+        call = {**_head(asked, name, usage, "ok" if ok else "error"), "replayable": replayable, **written}
+        if written:
+            del call["request"]
+        if replayable and not written:
+            call["occurrence"] = calls.next_occurrence(asked.key)
+        if asked.earlier is None and (left := calls.divergence()):
+            call["diverged"] = {"unreplayed": left}
+        try:
+            answer = calls.packer.pack(work.aliases.hide(storable(response)))
+        except RecursionError:
+            answer, call = calls.packer.pack(_TOO_DEEP), {**call, "replayable": False}
+        await self._kernel.record_call(work.task, {**call, "response": answer})
+        calls.packer.remember(asked.request)
+        calls.packer.remember(answer)
+
+
+def _head(asked: Asked, name: str, usage: Usage, outcome: str) -> Json:
+    return {
+        "kind": asked.kind,
+        "name": storable(name),
+        "request": asked.request,
+        "outcome": outcome,
+        "call_key": asked.key,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost_usd": None if usage.cost_usd is None else str(usage.cost_usd),
+        "latency_ms": round((time.monotonic() - asked.started) * 1000),
+    }

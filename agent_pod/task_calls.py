@@ -1,0 +1,56 @@
+"""The calls that earlier runs of a task made, and how this run follows them."""
+
+import asyncio
+from collections import Counter, defaultdict, deque
+
+from kernel.models import JournalledCall
+from kernel.packing import Packer
+
+STARTED = "started"
+
+
+class TaskCalls:
+    """What one run of a task knows of the journal. Empty until `load`.
+
+    `replayed` and `live` count the calls of this run: answered from the journal, and asked.
+    """
+
+    def __init__(self) -> None:
+        self.loading = asyncio.Lock()
+        self.loaded = False
+        self.packer = Packer()
+        self.replayed = 0
+        self.live = 0
+        self._known: defaultdict[str, deque[JournalledCall]] = defaultdict(deque)
+        self._occurrences: Counter[str] = Counter()
+        self._told = False
+
+    def load(self, calls: list[JournalledCall]) -> None:
+        """Take in what the journal has, in the order in which it was written."""
+        for call in sorted(calls, key=lambda c: c.occurrence):
+            self._known[call.call_key].append(call)
+            self._occurrences[call.call_key] = call.occurrence
+        self.loaded = True
+
+    def take(self, key: str) -> JournalledCall | None:
+        """The first call of `key` that this run has not repeated yet; None: this one is new."""
+        known = self._known.get(key)
+        return known.popleft() if known else None
+
+    def next_occurrence(self, key: str) -> int:
+        """The number of a new call of `key` in the task."""
+        self._occurrences[key] += 1
+        return self._occurrences[key]
+
+    @property
+    def followed_to_the_letter(self) -> bool:
+        """Whether every answer that this run got was from the journal, and there was one."""
+        return self.replayed > 0 and self.live == 0
+
+    def divergence(self) -> int:
+        """How many answered calls were not repeated, when a new call has ended; 0 once it was told."""
+        left = sum(call.outcome != STARTED for known in self._known.values() for call in known)
+        if left == 0 or self._told:
+            return 0
+        self._told = True
+        return left

@@ -1,0 +1,155 @@
+"""A pod's two endpoints in one process, whose runs can be cut off anywhere and begun again by another claim."""
+
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import openai
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agent_pod.desk import Desk, Work
+from agent_pod.journal import Journal
+from agent_pod.metrics import PodMetrics
+from agent_pod.model_gateway import ModelGateway, open_upstream
+from agent_pod.prices import Prices
+from agent_pod.servers import LoopServer
+from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
+from agent_pod.tools import DocumentTools, Tool
+from kernel.functions import Kernel
+from kernel.models import Call, ClaimedTask
+from knowledge.embed import Embedder
+from offline_model.app import create_app
+
+MODEL = "text-embedding-3-small"
+
+
+class CountingUpstream:
+    """The offline model, counting what it is asked."""
+
+    def __init__(self) -> None:
+        self._app: ASGIApp = create_app()
+        self.asked: Counter[bytes] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        message = await receive()
+        while message.get("more_body"):
+            more = await receive()
+            message = {**more, "body": message["body"] + more["body"]}
+        self.asked[scope["path"].encode() + message.get("body", b"")] += 1
+
+        messages = iter([message])
+
+        async def whole_body_first() -> Any:
+            return next(messages, None) or await receive()
+
+        await self._app(scope, whole_body_first, send)
+
+
+@dataclass
+class Run:
+    """One run of the task: its endpoints as an orchestrator sees them."""
+
+    url: str
+    work: Work
+
+    @property
+    def task(self) -> ClaimedTask:
+        return self.work.task
+
+    def model(self) -> openai.AsyncOpenAI:
+        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=self.work.token, max_retries=0)
+
+    async def tool(self, name: str, **arguments: Any) -> str:
+        """Text of the tool's result, or of its error."""
+        headers = {"Authorization": f"Bearer {self.work.token}"}
+        async with (
+            httpx2.AsyncClient(headers=headers) as http,
+            Client(streamable_http_client(f"{self.url}/mcp", http_client=http)) as client,
+        ):
+            result = await client.call_tool(name, arguments)
+        return result.content[0].text  # type: ignore[union-attr]
+
+
+@dataclass
+class Bench:
+    """Runs of one task. `again` begins the next, as another pod does after the lease of the last one ran out."""
+
+    start_pod: Any
+    set_clock: Callable[[float], Any]
+    kernel: Kernel
+    api: Kernel
+    upstream: CountingUpstream
+    upstream_url: str
+    tools: list[Tool] = field(default_factory=list)
+    metrics: PodMetrics = field(default_factory=PodMetrics)
+    runs: int = 0
+
+    @contextlib.asynccontextmanager
+    async def again(self) -> AsyncIterator[Run]:
+        self.set_clock(self.runs * 3600)
+        self.runs += 1
+        pod = await self.start_pod(name=f"pod-{self.runs}")
+        async with self.serve(await pod.claim()) as run:
+            yield run
+
+    @contextlib.asynccontextmanager
+    async def serve(self, task: ClaimedTask) -> AsyncIterator[Run]:
+        """The endpoints with `task` on the desk."""
+        desk, journal = Desk(), Journal(self.kernel, Prices({}), self.metrics)
+        embedder = Embedder(self.upstream_url, "offline", MODEL)
+        tools = ToolGateway(desk, [*DocumentTools(self.kernel, embedder, MODEL).all(), *self.tools], journal)
+        async with (
+            open_upstream(self.upstream_url, "sk-real") as upstream,
+            tools.app.router.lifespan_context(tools.app),
+            LoopServer(
+                Starlette(
+                    routes=[
+                        *ModelGateway(desk, upstream, journal).routes,
+                        Mount("/", OnlyTheTaskAtHand(tools.app, desk)),
+                    ]
+                ),
+                "127.0.0.1",
+                0,
+            ) as server,
+        ):
+            work = desk.open(task)
+            work.aliases.add_address("127.0.0.1", int(server.url.rpartition(":")[2]), "pod")
+            yield Run(server.url, work)
+        await embedder.aclose()
+
+    async def calls(self) -> list[Call]:
+        return await self.api.find_calls(limit=1000)
+
+    async def events(self, kind: str) -> list[Any]:
+        return [event for event in await self.api.find_events() if event.event_type == kind]
+
+
+Agent = Callable[[Run, "Boundary"], Awaitable[list[Any]]]
+
+
+class Killed(Exception):
+    """The pod died here."""
+
+
+class Boundary:
+    """Counts the calls of a run, and ends it after call number `last`."""
+
+    def __init__(self, last: int | None = None):
+        self._last = last
+        self.passed = 0
+        self.answers: list[Any] = []
+
+    def passes(self, answer: Any) -> Any:
+        """A call was answered."""
+        self.answers.append(answer)
+        self.passed += 1
+        if self.passed == self._last:
+            raise Killed
+        return answer
