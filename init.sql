@@ -3437,7 +3437,8 @@ declare
     v_whole jsonb := p_body;
     v_part jsonb;
 begin
-    for v_part in select * from jsonb_array_elements(p_parts) loop
+    for v_part in select p from jsonb_array_elements(case jsonb_typeof(p_parts) when 'array' then p_parts else '[]' end) p
+    loop
         v_whole := jsonb_set(v_whole, array(select jsonb_array_elements_text(v_part -> 'at')), coalesce(
             case when v_part ? 'list' then kernel.unpacked_list(p_tenant_id, decode(v_part ->> 'list', 'hex'))
                  else kernel.unpacked_blob(p_tenant_id, decode(v_part ->> 'blob', 'hex')) end,

@@ -77,7 +77,7 @@ async def work_through(api: Kernel, pod: Kernel, definition: str) -> None:
     assert task is not None and task.proc_inst_id == started.proc_inst_id
     assert (await pod.renew_lease(task, 60)).state == "renewed"
     await pod.record_call(task, model_call())
-    await pod.save_task_document(task, "T", "words", [], "m", [CHUNK])
+    await pod.save_task_document(task, "T", "words", [], "m", [CHUNK], uuid4())
     done = outcome(task, output={}, step=step(1, person_task()))
     assert await pod.next_task(pod_id, ["echo"], 60, done) is None
     (asked,) = await api.find_tasks(started.proc_inst_id, "TODO")  # type: ignore[arg-type]
