@@ -159,6 +159,15 @@ def executable_process(root: Element, problems: Problems, wanted: str | None = N
     raise DefinitionInvalid(problems.found)
 
 
+def process_ids(xml: bytes) -> list[str]:
+    """The ids of all processes of a BPMN file; none where it is not one (reading it says why)."""
+    try:
+        root = read_definitions(xml)
+    except DefinitionInvalid:
+        return []
+    return [child.get("id", "") for child in bpmn_children(root) if local_name(child) == "process"]
+
+
 def _report_no_process(
     root: Element, processes: list[Element], chosen: list[Element], wanted: str | None, problems: Problems
 ) -> None:
