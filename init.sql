@@ -559,6 +559,8 @@ create sequence if not exists kernel.clock_offset_ms minvalue -9000000000000 sta
 create sequence if not exists kernel.last_wake_ms minvalue 0 start 0;
 create sequence if not exists kernel.last_notification_ms minvalue 0 start 0;
 create sequence if not exists kernel.last_outbox_ms minvalue 0 start 0;
+create sequence if not exists kernel.last_event_ms minvalue 0 start 0;
+create sequence if not exists kernel.events_wanted_ms minvalue 0 start 0;  -- until when somebody follows events
 
 create sequence if not exists kernel.delivery_token;
 
@@ -3490,6 +3492,54 @@ begin
     using p_proc_inst_id, p_task_id, p_limit, p_after, p_kind, p_name, p_outcome;
 end $$;
 
+-- Following events. Numbers are given when events are written, and events are seen when they are committed: a lower one
+-- may come later. So a follower reads up to a horizon only, behind which no more can come. Whoever writes events holds
+-- the lock RowExclusiveLock on the table from before a number is given until the commit can be seen. Of the followers'
+-- process, two looks at event_marks therefore tell: when all who held the lock in the first look have let it go, every
+-- event up to the last_id of that look is there, or never will be. An open transaction that wrote no event delays nothing.
+
+-- p_seconds: for how long the database is to tell the channel fleet_events of new events.
+create or replace function public.want_events(p_seconds int) returns table (until_ms bigint)
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+    return query select setval('kernel.events_wanted_ms', (extract(epoch from clock_timestamp())::bigint + p_seconds) * 1000);
+end $$;
+
+create or replace function kernel.announce_events() returns trigger
+language plpgsql volatile as $$
+begin
+    if coalesce(pg_sequence_last_value('kernel.events_wanted_ms'), 0) >= date_part('epoch', clock_timestamp()) * 1000 then
+        perform kernel.wake_listeners('fleet_events', 'kernel.last_event_ms');
+    end if;
+    return null;
+end $$;
+
+create or replace trigger events_are_announced after insert on public.events
+    for each statement execute function kernel.announce_events();
+
+-- The last number that was given, and who, after that, may still be about to commit an event.
+create or replace function public.event_marks() returns table (last_id bigint, writers jsonb)
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+    last_id := coalesce(pg_sequence_last_value('public.events_event_id_seq'), 0);
+    select coalesce(jsonb_agg(l.virtualtransaction || ' ' || coalesce(l.pid, 0)), '[]') into writers
+    from pg_catalog.pg_locks l
+    where l.locktype = 'relation' and l.relation = 'public.events'::regclass and l.mode = 'RowExclusiveLock'
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database());
+    return next;
+end $$;
+
+-- For all followers of a process at once: the events of p_tenants after p_after up to p_upto, oldest first.
+create or replace function public.events_between(p_tenants jsonb, p_after bigint, p_upto bigint, p_limit int)
+returns setof public.events
+language sql stable security definer set search_path = '' as $$
+    select e.* from jsonb_array_elements_text(p_tenants) t(id)
+    cross join lateral (
+        select o.* from public.events o where o.tenant_id = t.id and o.event_id > p_after and o.event_id <= p_upto
+        order by o.event_id limit p_limit) e
+    order by e.event_id limit p_limit
+$$;
+
 -- What an instance's model and tool calls came to. cost_usd is null when the price of any model is not known.
 create or replace function public.instance_cost(p_proc_inst_id uuid)
 returns table (model_calls bigint, tool_calls bigint, input_tokens bigint, output_tokens bigint, cost_usd numeric)
@@ -3682,7 +3732,8 @@ begin
             ('get_instance', 'authenticated, fleet_api, fleet_pod'), ('find_instances', 'authenticated, fleet_api'),
             ('get_task', 'authenticated, fleet_api'), ('find_tasks', 'authenticated, fleet_api'),
             ('find_events', 'authenticated, fleet_api'), ('find_calls', 'authenticated, fleet_api'),
-            ('find_inbox', 'fleet_api, service_role'), ('instance_cost', 'authenticated, fleet_api'), ('find_documents', 'authenticated, fleet_api'),
+            ('find_inbox', 'fleet_api, service_role'), ('want_events', 'fleet_api, service_role'),
+            ('event_marks', 'fleet_api, service_role'), ('events_between', 'fleet_api, service_role'), ('instance_cost', 'authenticated, fleet_api'), ('find_documents', 'authenticated, fleet_api'),
             ('get_document', 'authenticated, fleet_api, fleet_pod'), ('find_agents', 'authenticated, fleet_api'),
             ('find_orchestrators', 'authenticated, fleet_api'),
             ('describe_functions', 'fleet_api, fleet_pod, fleet_deliver'),

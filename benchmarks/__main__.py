@@ -13,7 +13,18 @@ from psycopg.conninfo import make_conninfo
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import burst, drain, engine_steps, fairness, held_snapshot, pick_up, pod_overhead, table_size
+from benchmarks import (
+    api_start,
+    burst,
+    drain,
+    engine_steps,
+    fairness,
+    held_snapshot,
+    pick_up,
+    pod_overhead,
+    sse,
+    table_size,
+)
 from benchmarks.figures import Figure
 from benchmarks.pod_process import TENANT
 from kernel.embedded import EmbeddedPostgres
@@ -28,6 +39,8 @@ PARTS: dict[str, Callable[[str], Awaitable[list[Figure]]]] = {
     "engine-steps": engine_steps.measure,
     "fairness": fairness.measure,
     "table-size": table_size.measure,
+    "api-start": api_start.measure,
+    "sse": sse.measure,
 }
 
 

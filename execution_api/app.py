@@ -4,6 +4,7 @@ A request passes, from the outside in: observation (log and metrics), problem an
 (credentials), then its route.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,6 +19,7 @@ from starlette.types import Lifespan
 from execution_api.auth import Gate
 from execution_api.documentation import DESCRIPTION, TAGS, describe
 from execution_api.ear import Ear
+from execution_api.event_hub import EventHub
 from execution_api.intake import Intake
 from execution_api.logs import Observation
 from execution_api.metrics import HttpMetrics
@@ -44,6 +46,7 @@ from execution_api.settings import ApiSettings
 from execution_api.sse import Streams
 from execution_api.token_check import TokenCheck
 from kernel.connect import open_connection, open_pool
+from kernel.follow_functions import CHANNEL
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
 from process_engine.upkeep import Upkeep
@@ -112,15 +115,22 @@ def _lifespan(settings: ApiSettings, metrics: HttpMetrics) -> Lifespan[FastAPI]:
         )
         tokens = TokenCheck(settings)
         ear = Ear(lambda: open_connection(settings, "fleet_api"), "fleet_notifications")
+        events_ear = Ear(lambda: open_connection(settings, "fleet_api"), CHANNEL)
         streams = Streams(settings.fleet_api_streams)
+        stopping = asyncio.Event()
         try:
             async with open_pool(settings, "fleet_api", settings.database_pool_size) as pool:
                 kernel = Kernel(pool)
                 upkeep = Upkeep(kernel, _LOOK_FOR_EVENTS_SECONDS)
-                app.state.services = Services(settings, kernel, embedder, metrics, tokens, upkeep, ear, streams)
+                events = EventHub(kernel, events_ear, stopping)
+                app.state.services = Services(
+                    settings, kernel, embedder, metrics, tokens, upkeep, ear, streams, events, stopping
+                )
                 async with upkeep.running():
                     yield
+                await events.close()
         finally:
+            await events_ear.close()
             await ear.close()
             await tokens.close()
             await embedder.aclose()

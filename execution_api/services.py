@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from starlette.types import Scope
 
 from execution_api.ear import Ear
+from execution_api.event_hub import EventHub
 from execution_api.metrics import HttpMetrics
 from execution_api.settings import ApiSettings
 from execution_api.sse import Streams
@@ -28,8 +29,9 @@ class Services:
     upkeep: Upkeep
     notifications_ear: Ear
     streams: Streams
+    events: EventHub
+    stopping: asyncio.Event
     reader: FileReader = field(default_factory=FileReader)
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def services_of(scope: Scope) -> Services:

@@ -28,5 +28,5 @@ class ApiSettings(Settings):
     supabase_jwt_audience: str = Field("authenticated", min_length=1, description="required `aud` of user tokens")
     max_body_bytes: int = Field(50 * _MIB, ge=1024, description="largest request body, in bytes")
     fleet_default_role: Role = Field(Role.WORKER, description="role of a user whose token names none")
-    fleet_api_streams: int = Field(200, ge=1, le=10_000, description="most streams that are open at one time")
+    fleet_api_streams: int = Field(2000, ge=1, le=10_000, description="most streams that are open at one time")
     database_pool_size: int = Field(8, ge=1, le=100, description="most database connections")

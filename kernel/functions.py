@@ -3,6 +3,7 @@
 from kernel.api_functions import ApiFunctions
 from kernel.delivery_functions import DeliveryFunctions
 from kernel.event_functions import EventFunctions
+from kernel.follow_functions import FollowFunctions
 from kernel.key_functions import KeyFunctions
 from kernel.notification_functions import NotificationFunctions
 from kernel.people_functions import PeopleFunctions
@@ -15,6 +16,7 @@ class Kernel(
     PodFunctions,
     ApiFunctions,
     EventFunctions,
+    FollowFunctions,
     PeopleFunctions,
     KeyFunctions,
     ReadFunctions,

@@ -226,6 +226,19 @@ class Event(Record):
     timestamp: datetime
 
 
+class TenantEvent(Event):
+    """An event with the tenant that it belongs to."""
+
+    tenant_id: str
+
+
+class EventMarks(Record):
+    """The last event number that was given, and the transactions that may still be about to commit an event."""
+
+    last_id: int
+    writers: frozenset[str]
+
+
 class Call(Record):
     """One model or tool call of the journal. `outcome`: ok, error, or started (a tool that has not answered)."""
 

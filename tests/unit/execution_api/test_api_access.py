@@ -61,7 +61,7 @@ async def test_every_route_refuses_a_role_without_its_scope_and_lets_the_others_
     client = open_client({"Authorization": f"Bearer {user_token(place.tenant, fleet_role=role)}"})
     for route in sorted(routes_of(document)):
         method, template = route.split()
-        if template in ("/documents/search", "/notifications/stream"):
+        if template == "/documents/search" or template.endswith("/stream"):
             continue  # the one asks the model, the other has no end
         path = re.sub(r"\{version\}", "1", re.sub(r"\{(?!version)\w+\}", str(uuid4()), template))
         answer = await client.request(method, path, content=b"")
