@@ -50,6 +50,7 @@ class Prober:
             (method.upper(), path, operation)
             for path, operations in sorted(document["paths"].items())
             for method, operation in sorted(operations.items())
+            if not _is_stream(operation)
         ]
 
     def next(self) -> Probe:
@@ -98,3 +99,8 @@ class Prober:
         if isinstance(value, list):
             return [self._scrambled(inner) for inner in value]
         return self._word() if isinstance(value, str) and self._random.random() < 0.6 else value
+
+
+def _is_stream(operation: Json) -> bool:
+    # Its answer has no end.
+    return any("text/event-stream" in answer.get("content", {}) for answer in operation["responses"].values())
