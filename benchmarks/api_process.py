@@ -14,7 +14,7 @@ from benchmarks.figures import percentile
 from benchmarks.pod_process import TENANT
 from kernel.migrate import create_api_key
 
-_NO_LIMIT = {"RATE_LIMIT_PER_SECOND": "0", "MAX_PENDING_TASKS": "0"}
+_NO_LIMIT = {"FLEET_API_RATE": "0"}
 
 
 class ApiProcess:

@@ -24,6 +24,7 @@ from execution_api.intake import Intake
 from execution_api.logs import Observation
 from execution_api.metrics import HttpMetrics
 from execution_api.problems import ProblemAnswers, answer_with_problem
+from execution_api.rate_limit import RateLimit
 from execution_api.routes import (
     agents,
     api_keys,
@@ -124,7 +125,17 @@ def _lifespan(settings: ApiSettings, metrics: HttpMetrics) -> Lifespan[FastAPI]:
                 upkeep = Upkeep(kernel, _LOOK_FOR_EVENTS_SECONDS)
                 events = EventHub(kernel, events_ear, stopping)
                 app.state.services = Services(
-                    settings, kernel, embedder, metrics, tokens, upkeep, ear, streams, events, stopping
+                    settings,
+                    kernel,
+                    embedder,
+                    metrics,
+                    tokens,
+                    upkeep,
+                    ear,
+                    streams,
+                    events,
+                    stopping,
+                    RateLimit(settings.fleet_api_rate, settings.fleet_api_burst),
                 )
                 async with upkeep.running():
                     yield

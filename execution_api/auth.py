@@ -65,6 +65,7 @@ class Gate:
             services = services_of(scope)
             caller = await authenticate(Headers(scope=scope), services)
             scope.setdefault("state", {})["caller"] = caller
+            services.rates.take(caller.credential)
         await self._app(scope, receive, send)
 
 

@@ -8,6 +8,7 @@ from starlette.types import Scope
 from execution_api.ear import Ear
 from execution_api.event_hub import EventHub
 from execution_api.metrics import HttpMetrics
+from execution_api.rate_limit import RateLimit
 from execution_api.settings import ApiSettings
 from execution_api.sse import Streams
 from execution_api.token_check import TokenCheck
@@ -31,6 +32,7 @@ class Services:
     streams: Streams
     events: EventHub
     stopping: asyncio.Event
+    rates: RateLimit
     reader: FileReader = field(default_factory=FileReader)
 
 

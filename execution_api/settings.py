@@ -29,4 +29,6 @@ class ApiSettings(Settings):
     max_body_bytes: int = Field(50 * _MIB, ge=1024, description="largest request body, in bytes")
     fleet_default_role: Role = Field(Role.WORKER, description="role of a user whose token names none")
     fleet_api_streams: int = Field(2000, ge=1, le=10_000, description="most streams that are open at one time")
+    fleet_api_rate: float = Field(100.0, ge=0, description="requests per second of one credential; 0: any number")
+    fleet_api_burst: int = Field(200, ge=1, description="requests of one credential at once")
     database_pool_size: int = Field(8, ge=1, le=100, description="most database connections")

@@ -12,15 +12,17 @@ _DESCRIPTIONS = {
     413: "The body is too large.",
     415: "The body has another media type than these.",
     422: "Something in the request cannot be accepted; `field`, `value` and `remedy` say what.",
+    429: "These credentials send too many requests.",
     500: "Something went wrong on our side; `incident` is its id in the operator's log.",
     502: "The model endpoint gave no answer.",
     503: "The database is not available.",
 }
 _HEADERS = {
     401: {"WWW-Authenticate": {"description": "the scheme to use", "schema": {"type": "string"}}},
+    429: {"Retry-After": {"description": "seconds to wait", "schema": {"type": "string"}}},
     503: {"Retry-After": {"description": "seconds to wait", "schema": {"type": "string"}}},
 }
-_EVERYWHERE = (401, 403, 422, 500, 503)
+_EVERYWHERE = (401, 403, 422, 429, 500, 503)
 
 Answers = dict[int | str, dict[str, Any]]
 
