@@ -81,8 +81,9 @@ class FleetTree:
         if not self._environment.get("OPENAI_API_KEY"):
             env |= {"OPENAI_API_KEY": "offline", "OPENAI_BASE_URL": self._start_offline_model()}
         self.connection = Connection(api_url=self._start_api(env), api_key=api_key, database_url=database_url)
-        self._start_deliverer(env)
+        deliverer, ready_url = self._start_deliverer(env)
         self._start_pods({**env, "FLEET_DRAIN_SECONDS": str(self._drain_seconds)}, self.connection)
+        self._wait_until_answers(deliverer, ready_url)
         write_connection(self.data, self.connection)
 
     def _stop(self) -> None:
@@ -106,11 +107,11 @@ class FleetTree:
         self._wait_until_answers(child, f"http://127.0.0.1:{port}/readyz")
         return f"http://127.0.0.1:{port}"
 
-    def _start_deliverer(self, env: dict[str, str]) -> None:
+    def _start_deliverer(self, env: dict[str, str]) -> tuple[Child, str]:
         port = str(_free_port())
         env = {**env, "FLEET_DELIVERY_HOST": "127.0.0.1", "FLEET_DELIVERY_PORT": port}
         child = self._add("deliverer", [sys.executable, "-m", "fleet", "deliver"], env)
-        self._wait_until_answers(child, f"http://127.0.0.1:{port}/readyz")
+        return child, f"http://127.0.0.1:{port}/readyz"
 
     def _start_pods(self, env: dict[str, str], connection: Connection) -> None:
         before = datetime.now(UTC)
