@@ -23,6 +23,7 @@ How the modules depend on each other, from the ground up:
     scoped, withdrawal          which variables a token sees; taking tokens back
     nodes, gateways             the nodes of a graph as SpiffWorkflow specifications
     containers, repeating       activities with an inside; activities that run several times
+    ad_hoc                      ad-hoc sub-processes
     calling, computing          call activities; script and business rule tasks
     undo                        what could be compensated
     events, waits               where events are caught; what an instance waits for

@@ -6,19 +6,33 @@ Service and user tasks have `work_settings` besides.
 from typing import NotRequired, TypedDict
 
 from process_engine.bindings import Call, Question, Script, read_call, read_question, read_script
-from process_engine.extensions import read_extensions
+from process_engine.extensions import Extensions, read_extensions
 from process_engine.loops import Loop, read_loop
-from process_engine.mappings import Mapping, read_mappings
-from process_engine.vocabulary import ACTIVITIES, BPMN, CALL, MAY_BE_WORK, SUBPROCESS, WORK, ZEEBE
+from process_engine.mappings import Mapping, check_expression, read_mappings
+from process_engine.vocabulary import ACTIVITIES, AD_HOC, BPMN, CALL, MAY_BE_WORK, SUBPROCESS, WORK, ZEEBE
 from process_engine.xml_source import Element, Problems, local_name
 
 ALLOWED_IN_ACTIVITY: dict[str, frozenset[str]] = {
     SUBPROCESS: frozenset({"ioMapping"}),
+    AD_HOC: frozenset({"ioMapping", "adHoc"}),
     CALL: frozenset({"ioMapping", "calledElement"}),
     "scriptTask": frozenset({"ioMapping", "script"}),
     "businessRuleTask": frozenset({"ioMapping", "calledDecision"}),
 }
 """Local names of the `zeebe:` elements that have a meaning in an activity that is no task in the queue, by kind."""
+
+
+class AdHoc(TypedDict):
+    """How an ad-hoc sub-process runs.
+
+    `active` gives the list of the ids it begins with (None: all that no flow leads to), `until` ends it when true; both
+    are CEL. `cancel_rest`: what still runs then is withdrawn. `sequential`: one after the other.
+    """
+
+    active: str | None
+    until: str | None
+    cancel_rest: bool
+    sequential: bool
 
 
 class Activity(TypedDict):
@@ -31,6 +45,7 @@ class Activity(TypedDict):
     call: NotRequired[Call]
     question: NotRequired[Question]
     script: NotRequired[Script]
+    ad_hoc: NotRequired[AdHoc]
     inputs: NotRequired[list[Mapping]]
     outputs: NotRequired[list[Mapping]]
 
@@ -45,6 +60,8 @@ def read_activity(element: Element, problems: Problems) -> Activity:
         activity["outputs"] = read_mappings(extensions, "output")
     if kind == CALL:
         activity["call"] = read_call(extensions)
+    elif kind == AD_HOC:
+        activity["ad_hoc"] = _read_ad_hoc(extensions)
     elif kind == "scriptTask":
         activity["script"] = read_script(extensions)
     elif kind == "businessRuleTask":
@@ -62,3 +79,18 @@ def read_repetition(element: Element, problems: Problems) -> Activity:
     """The settings that every activity may have: its loop."""
     loop = read_loop(element, problems) if local_name(element) in ACTIVITIES else None
     return Activity(loop=loop) if loop else Activity()
+
+
+def _read_ad_hoc(activity: Extensions) -> AdHoc:
+    condition = activity.element.find(f"{{{BPMN}}}completionCondition")
+    until = None if condition is None else "".join(condition.itertext()).strip() or None
+    active = activity.attribute("adHoc", "activeElementsCollection")
+    for text, at in ((until, condition), (active, activity.parts.get("adHoc"))):
+        if text is not None:
+            check_expression(activity, text, at)
+    return AdHoc(
+        active=active,
+        until=until,
+        cancel_rest=activity.element.get("cancelRemainingInstances", "true") in ("true", "1"),
+        sequential=activity.element.get("ordering", "Parallel") == "Sequential",
+    )

@@ -5,6 +5,7 @@ from typing import cast
 from SpiffWorkflow.bpmn.specs.bpmn_process_spec import BpmnProcessSpec
 
 from process_engine.activities import Activity
+from process_engine.ad_hoc import AdHocSubProcess
 from process_engine.calling import CallActivity, Called
 from process_engine.computing import BusinessRuleTask, ScriptTask
 from process_engine.containers import SubProcess
@@ -12,10 +13,10 @@ from process_engine.definition import Spec
 from process_engine.event_nodes import attach_events, event_node
 from process_engine.events import EventGateway, EventSubProcess
 from process_engine.gateways import ExclusiveGateway, Exit, InclusiveGateway, ParallelGateway
-from process_engine.graph import Flow, Node, Scope
+from process_engine.graph import Flow, Node, Scope, beginnings
 from process_engine.library import Deployed
 from process_engine.nodes import Node as NodeSpec
-from process_engine.nodes import PassThrough, ScopeSpec, Work
+from process_engine.nodes import PassThrough, ScopeSpec, Work, spec_name
 from process_engine.repeating import Repeated
 from process_engine.vocabulary import EVENT_GATEWAY
 
@@ -90,11 +91,24 @@ class _Builder:
         if "inside" in node:
             key = (self._process, node_id)
             self.insides[key] = self.scope(node["inside"])
+            if "ad_hoc" in settings:
+                return self._ad_hoc(
+                    node["inside"], AdHocSubProcess(process, node_id, key, settings, settings["ad_hoc"])
+                )
             kind_of_sub_process = EventSubProcess if node.get("by_event") else SubProcess
             return kind_of_sub_process(process, node_id, key, settings)
         if kind in _GATEWAYS:
             return _GATEWAYS[kind](process, node_id)
         return event_node(node, process) or _activity(process, node_id, settings) or PassThrough(process, node_id)
+
+    def _ad_hoc(self, inside: Scope, node: AdHocSubProcess) -> NodeSpec:
+        scope = self.insides[node.inside_key]
+        for one in inside["nodes"]:
+            spec = cast(NodeSpec, scope.task_specs[spec_name(one["id"])])
+            spec.when_done = node.one_ended
+            if one["id"] in beginnings(inside):
+                scope.start.connect(spec)
+        return node
 
 
 def _activity(process: ScopeSpec, node_id: str, settings: Activity) -> NodeSpec | None:

@@ -87,11 +87,15 @@ class SubProcess(Container):
 
     def enter(self, my_task: Task) -> bool:
         """Put a token at the start event."""
+        self.take_inputs(my_task)
+        self.start(self.open_scope(my_task))
+        return False
+
+    def take_inputs(self, my_task: Task) -> None:
+        """Make the targets of the input mappings variables of the token."""
         if self.input_mappings:
             own = task_input(self.bpmn_id, self.input_mappings, visible(my_task))
             my_task.internal_data[LOCALS] = {**my_task.internal_data.get(LOCALS, {}), **own}
-        self.start(self.open_scope(my_task))
-        return False
 
     def leave(self, my_task: Task) -> None:
         """Evaluate the output mappings; without, what was set inside has been set already."""

@@ -67,3 +67,15 @@ class Scope(TypedDict):
     id: str
     nodes: list[Node]
     flows: list[Flow]
+
+
+def beginnings(scope: Scope) -> list[str]:
+    """The ids of the nodes of an ad-hoc sub-process that it may begin with: those that no flow or event leads to."""
+    led_to = {flow["target"] for flow in scope["flows"]}
+    return [
+        node["id"]
+        for node in scope["nodes"]
+        if node["id"] not in led_to
+        and not ("attached_to" in node or node.get("by_event") or node.get("for_compensation"))
+        and node["kind"] not in ("startEvent", "endEvent")
+    ]

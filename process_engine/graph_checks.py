@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from typing import Literal
 
 from process_engine.event_checks import begins_by_itself, boundaries_of, check_events
-from process_engine.graph import Flow, Node, Scope
+from process_engine.graph import Flow, Node, Scope, beginnings
 from process_engine.reading import Reading
-from process_engine.vocabulary import CHOOSING, JOINING
+from process_engine.vocabulary import AD_HOC, CHOOSING, JOINING
 from process_engine.xml_source import Element, label, local_name
 
 End = Literal["source", "target"]
@@ -21,7 +21,10 @@ def check_graph(scope: Scope, owner: Element, reading: Reading) -> None:
         owner: the process or subProcess element the scope was read from.
         reading: what `read_graph` returned with the graph.
     """
-    _check_start(scope, owner, reading)
+    if local_name(owner) == AD_HOC:
+        _check_ad_hoc(scope, owner, reading)
+    else:
+        _check_start(scope, owner, reading)
     _check_connected(scope, reading)
     check_events(scope, reading)
     incoming, outgoing = _by(scope["flows"], "target"), _by(scope["flows"], "source")
@@ -31,7 +34,17 @@ def check_graph(scope: Scope, owner: Element, reading: Reading) -> None:
         _check_join(node, incoming[node["id"]], reading)
         if "inside" in node:
             check_graph(node["inside"], reading.elements[node["id"]], reading)
-    _check_reachable(scope, outgoing, reading)
+    _check_reachable(scope, outgoing, reading, set(beginnings(scope)) if local_name(owner) == AD_HOC else set())
+
+
+def _check_ad_hoc(scope: Scope, owner: Element, reading: Reading) -> None:
+    for node in scope["nodes"]:
+        if node["kind"] in ("startEvent", "endEvent"):
+            reading.problems.add(
+                reading.elements[node["id"]], "is inside an ad-hoc sub-process, which has none; delete it"
+            )
+    if not beginnings(scope):
+        reading.problems.add(owner, "has no activity to begin with: one that no flow leads to")
 
 
 def _by(flows: list[Flow], end: End) -> defaultdict[str, list[Flow]]:
@@ -116,10 +129,10 @@ def _check_join(node: Node, incoming: list[Flow], reading: Reading) -> None:
             )
 
 
-def _check_reachable(scope: Scope, outgoing: defaultdict[str, list[Flow]], reading: Reading) -> None:
+def _check_reachable(scope: Scope, outgoing: defaultdict[str, list[Flow]], reading: Reading, chosen: set[str]) -> None:
     """Report nodes no token can reach. What only a refused element leads to is that element's fault."""
     here = {node["id"] for node in scope["nodes"]}
-    reached = {node["id"] for node in scope["nodes"] if begins_by_itself(node)}
+    reached = {node["id"] for node in scope["nodes"] if begins_by_itself(node)} | chosen
     reached |= {flow["target"] for flow in scope["flows"] if flow["source"] in reading.refused} & here
     if not reached:
         return

@@ -9,6 +9,7 @@ from process_engine.loops import LOOP_MARKERS
 from process_engine.reading import NOT_SUPPORTED, Reading
 from process_engine.vocabulary import (
     ACTIVITIES,
+    AD_HOC,
     BPMN,
     EVENTS,
     EXECUTED_IN_EVENT,
@@ -57,7 +58,7 @@ def _read_child(child: Element, scope: Scope, reading: Reading) -> None:
     kind = local_name(child)
     if namespace(child) != BPMN:
         reading.problems.add(child, f"is not BPMN but {namespace(child)}; it belongs into extensionElements")
-    elif kind in NOT_EXECUTED_IN_SCOPE or kind in LOOP_MARKERS:
+    elif kind in NOT_EXECUTED_IN_SCOPE or kind in LOOP_MARKERS or _is_condition_of_ad_hoc(child):
         return
     elif kind != "sequenceFlow" and kind not in SUPPORTED:
         reading.problems.add(child, NOT_SUPPORTED)
@@ -70,6 +71,11 @@ def _read_child(child: Element, scope: Scope, reading: Reading) -> None:
         scope["nodes"].append(_read_node(child, reading))
     else:
         _remember_refused(child, reading)
+
+
+def _is_condition_of_ad_hoc(child: Element) -> bool:
+    parent = child.getparent()
+    return local_name(child) == "completionCondition" and parent is not None and local_name(parent) == AD_HOC
 
 
 def _remember_refused(element: Element, reading: Reading) -> None:
@@ -105,7 +111,7 @@ def _runs_as_it_is(element: Element, problems: Problems) -> bool:
         if element.get(name, only) != only:
             problems.add(element, f'with {name}="{element.get(name)}" {NOT_SUPPORTED}')
             runs = False
-    if local_name(element) == SUBPROCESS:
+    if local_name(element) in (SUBPROCESS, AD_HOC):
         unknown = [child for child in bpmn_children(element) if local_name(child) in _ROLES]
     else:
         unknown = [child for child in bpmn_children(element) if local_name(child) not in _known_in(element)]
@@ -128,7 +134,7 @@ def _read_node(element: Element, reading: Reading) -> Node:
     default = element.get("default")
     if default is not None:
         node["default"] = default
-    if node["kind"] == SUBPROCESS:
+    if node["kind"] in (SUBPROCESS, AD_HOC):
         node["inside"] = _read_scope(element, reading)
     if element.get("triggeredByEvent") in ("true", "1"):
         node["by_event"] = True

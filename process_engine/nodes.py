@@ -70,8 +70,10 @@ class Node(BpmnSpecMixin):
     def __init__(self, wf_spec: BpmnProcessSpec, bpmn_id: str, **kwargs: Any) -> None:
         super().__init__(wf_spec, spec_name(bpmn_id), **kwargs)
         self.bpmn_id = bpmn_id
-        self.when_done: Callable[[Task], None] | None = None
-        """Told of every token that is done here, before it goes on; whoever holds the node's scope sets it."""
+        self.when_done: Callable[[Task], bool | None] | None = None
+        """Told of every token that is done here, before it goes on; True: it goes to the end of its scope instead.
+
+        Whoever holds the node's scope sets it."""
         self.boundaries: list[Node] = []
         """The boundary events attached here."""
         self.compensated_by: str | None = None
@@ -97,10 +99,9 @@ class Node(BpmnSpecMixin):
         """Add no task before a token is there."""
 
     def _on_complete_hook(self, my_task: Task) -> None:
-        if self.when_done is not None:
-            self.when_done(my_task)
+        ends_scope = self.when_done is not None and self.when_done(my_task)
         remember(my_task, has_handler=self.compensated_by is not None)
-        following = [self._wf_spec.end] if self.is_reopened(my_task) else self.choose(my_task)
+        following = [self._wf_spec.end] if ends_scope or self.is_reopened(my_task) else self.choose(my_task)
         my_task._sync_children(following, TaskState.FUTURE)
         for child in my_task.children:
             child.task_spec._predict(child, mask=TaskState.FUTURE | TaskState.PREDICTED_MASK)

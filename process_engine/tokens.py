@@ -16,6 +16,7 @@ from SpiffWorkflow.specs.WorkflowSpec import WorkflowSpec
 from SpiffWorkflow.task import Task
 from SpiffWorkflow.util.task import TaskState
 
+from process_engine.ad_hoc import TO_DO
 from process_engine.blueprint import build
 from process_engine.calling import CALLED, Called
 from process_engine.compensation import PLAN, ThrowCompensation, Undoing
@@ -39,6 +40,7 @@ class Token(TypedDict):
     came_from: NotRequired[str]
     locals: NotRequired[dict[str, Json]]
     progress: NotRequired[Progress]
+    to_do: NotRequired[list[str]]
     called: NotRequired[Called]
     variables: NotRequired[dict[str, Json]]
     plan: NotRequired[list[Undoing]]
@@ -49,10 +51,10 @@ class Token(TypedDict):
     inside: NotRequired[list["Token"]]
 
 
-_KEPT = (CAME_FROM, LOCALS, PROGRESS, CALLED, VARIABLES, PLAN, INTERRUPTS, REOPENED)
+_KEPT = (CAME_FROM, LOCALS, PROGRESS, CALLED, VARIABLES, PLAN, INTERRUPTS, REOPENED, TO_DO)
 """What a token carries besides its place: the node it came from, its own variables, how far its repetition has come,
 the process it calls and that one's variables, what it has still to undo, that it interrupted its scope, that it came
-back to undo something."""
+back to undo something, what an ad-hoc sub-process has still to begin."""
 
 
 def new_workflow(definition: Spec, engine: CelScriptEngine, start_event: str | None = None) -> BpmnWorkflow:

@@ -39,9 +39,10 @@ MAY_BE_WORK = frozenset({"scriptTask", "businessRuleTask"})
 """Kinds that become tasks in the queue where they name an orchestrator; else the engine does them itself."""
 
 SUBPROCESS = "subProcess"
+AD_HOC = "adHocSubProcess"
 CALL = "callActivity"
 
-ACTIVITIES = WORK | MAY_BE_WORK | PASSED_THROUGH | {SUBPROCESS, CALL, "receiveTask"}
+ACTIVITIES = WORK | MAY_BE_WORK | PASSED_THROUGH | {SUBPROCESS, AD_HOC, CALL, "receiveTask"}
 """Kinds that may have a loop marker, and that boundary events can be attached to."""
 
 SUPPORTED = ACTIVITIES | CHOOSING | JOINING | EVENTS | {EVENT_GATEWAY}

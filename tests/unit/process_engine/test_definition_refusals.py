@@ -27,7 +27,7 @@ def around(element: str) -> str:
 @pytest.mark.parametrize(
     "kind",
     [
-        "transaction", "adHocSubProcess", "complexGateway",
+        "transaction", "complexGateway",
         "subChoreography", "callChoreography", "implicitThrowEvent",
     ],
 )  # fmt: skip
