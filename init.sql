@@ -72,6 +72,9 @@ alter type public.event_type add value if not exists 'API_KEY_CHANGED';
 alter type public.event_type add value if not exists 'EVENT_RECEIVED';
 alter type public.event_type add value if not exists 'EVENT_THROWN';
 alter type public.event_type add value if not exists 'CALL_DIVERGED';
+alter type public.event_type add value if not exists 'KILL_SWITCH_SET';
+alter type public.event_type add value if not exists 'KILL_SWITCH_RELEASED';
+alter type public.event_type add value if not exists 'KILL_SWITCH_DRILLED';
 
 -- == 2. Roles ========================================================================================================
 -- anon, authenticated and service_role are Supabase's; they are made only where they are missing. fleet_api,
@@ -223,6 +226,11 @@ alter table public.todolist
     add column if not exists due_at timestamptz,
     add column if not exists delegated_by text;
 
+-- stopped: parked by a kill switch; see kernel.hold_back. cancelled_by: who cancelled it without its instance.
+alter table public.todolist
+    add column if not exists stopped boolean not null default false,
+    add column if not exists cancelled_by text;
+
 create unique index if not exists todolist_once_per_activity
     on public.todolist (tenant_id, proc_inst_id, activity_id, iteration) where proc_inst_id is not null;
 create index if not exists todolist_queue
@@ -235,6 +243,8 @@ create index if not exists todolist_admitted on public.todolist (tenant_id)
     where limited and (status = 'IN_PROGRESS' or (status = 'PENDING' and available_at is null));
 create index if not exists todolist_parked on public.todolist (tenant_id, priority desc, created_at, fair_rank)
     where limited and status = 'PENDING' and available_at = 'infinity';
+create index if not exists todolist_stopped on public.todolist (tenant_id, priority desc, created_at)
+    where stopped and status = 'PENDING';
 create index if not exists todolist_running on public.todolist (fencing_token) where status = 'IN_PROGRESS';
 create index if not exists todolist_needs_people
     on public.todolist (tenant_id, status, task_id) where status in ('TODO', 'FAILED');
@@ -292,6 +302,8 @@ do $$ begin
         alter table public.journal add constraint journal_outcomes check (outcome in ('started', 'ok', 'error'));
     end if;
 end $$;
+-- Of a tool: whether doing it twice is doing it once, so that there is nothing to undo; null: not known.
+alter table public.journal add column if not exists idempotent boolean;
 
 create index if not exists journal_of_task on public.journal (tenant_id, task_id, call_id);
 create unique index if not exists journal_call
@@ -551,6 +563,23 @@ create table if not exists public.idempotency_key (
 
 alter table public.idempotency_key add column if not exists answer jsonb;   -- of a deed that made no task or instance
 
+-- While it is set, nothing of its scope is claimed; see kernel.hold_back.
+create table if not exists public.kill_switch (
+    switch_id uuid primary key,
+    tenant_id text references public.tenants,          -- null: of the whole fleet
+    scope text not null check (scope in ('fleet', 'tenant', 'orchestrator', 'agent')),
+    key text not null,                                 -- the orchestrator or agent; else empty
+    reason text not null,
+    stops_running boolean not null,                    -- false: what runs may finish
+    set_by text not null,
+    set_at timestamptz not null,
+    released_by text,
+    released_at timestamptz
+);
+
+create unique index if not exists kill_switch_set
+    on public.kill_switch (coalesce(tenant_id, ''), scope, key) where released_at is null;
+
 create sequence if not exists kernel.fencing_token;
 
 -- Some sequences are used as registers, because a sequence is read without MVCC: their last_value costs the same
@@ -793,6 +822,7 @@ declare
     v_admitted int := 0;
     v_task_id uuid;
 begin
+    perform kernel.any_switch_is_set();                -- none is set while tasks are admitted
     select t.max_running into v_places from public.tenants t where t.tenant_id = p_tenant_id for no key update;
     v_places := v_places - (select count(*) from (select from public.todolist t
         where t.tenant_id = p_tenant_id and t.limited
@@ -803,6 +833,7 @@ begin
     for v_task_id in
         select p.task_id from public.todolist p
         where p.tenant_id = p_tenant_id and p.limited and p.status = 'PENDING' and p.available_at = 'infinity'
+          and not kernel.is_stopped(p.tenant_id, p.agent_orch, p.agent_id)
         order by p.priority desc, p.created_at, p.fair_rank limit v_places for no key update skip locked
     loop
         update public.todolist t set available_at = null,
@@ -814,6 +845,234 @@ begin
         perform kernel.wake(true);
     end if;
     return v_admitted;
+end $$;
+
+-- A kill switch parks what it is about outside the queue's index (available_at = infinity, stopped), so the claim needs
+-- no look at switches. Whoever makes a task claimable calls kernel.hold_back in the same transaction, under a lock that
+-- they share and that setting a switch takes alone: so either the switch finds the task, or the task finds the switch.
+-- A stopped task is not limited; what it is afterwards is decided when it is resumed. The sweep is the net.
+create or replace function kernel.switch_lock() returns bigint
+language sql immutable as $$
+    select 7346102::bigint
+$$;
+
+-- Whether any switch is set. No other is set or released until the end of the transaction.
+create or replace function kernel.any_switch_is_set() returns boolean
+language plpgsql volatile set search_path = '' as $$
+begin
+    perform pg_advisory_xact_lock_shared(kernel.switch_lock());
+    return exists (select from public.kill_switch s where s.released_at is null);
+end $$;
+
+create or replace function kernel.is_in_scope(p_switch public.kill_switch, p_tenant_id text, p_queue text, p_agent_id text)
+returns boolean language sql immutable as $$
+    select (p_switch.tenant_id is null or p_switch.tenant_id = p_tenant_id)
+       and case p_switch.scope when 'orchestrator' then p_queue = p_switch.key
+                               when 'agent' then coalesce(p_agent_id = p_switch.key, false) else true end
+$$;
+
+create or replace function kernel.is_stopped(p_tenant_id text, p_queue text, p_agent_id text) returns boolean
+language sql stable set search_path = '' as $$
+    select exists (select from public.kill_switch s
+                   where s.released_at is null and kernel.is_in_scope(s, p_tenant_id, p_queue, p_agent_id))
+$$;
+
+-- Parks a task that is about to be claimable where a switch is set for it; false: there is none.
+create or replace function kernel.hold_back(p_task public.todolist) returns boolean
+language plpgsql volatile set search_path = '' as $$
+begin
+    if not (kernel.any_switch_is_set() and kernel.is_stopped(p_task.tenant_id, p_task.agent_orch, p_task.agent_id)) then
+        return false;
+    end if;
+    update public.todolist t set stopped = true, limited = false, available_at = 'infinity'
+    where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id;
+    return true;
+end $$;
+
+-- Parks at most p_limit tasks of a switch, those first that would be claimed first, and takes running ones back where it
+-- says so. What somebody holds at this moment is left to the next call. Those that wait for the time of their next
+-- attempt are parked when it comes.
+create or replace function kernel.enforce_switch(
+    p_switch public.kill_switch, p_limit int, p_now timestamptz, out parked int, out stopped int)
+language plpgsql volatile set search_path = '' as $$
+begin
+    update public.todolist t set stopped = true, limited = false, available_at = 'infinity'
+    where (t.tenant_id, t.task_id) in (
+        select h.tenant_id, h.task_id
+        from public.tenants n cross join public.agent_orch o cross join lateral (
+            select q.tenant_id, q.task_id from public.todolist q
+            where q.status = 'PENDING' and q.available_at is null and q.agent_orch = o.id and q.tenant_id = n.tenant_id
+              and (p_switch.scope <> 'agent' or q.agent_id = p_switch.key)
+            order by q.priority desc, q.fair_rank limit p_limit for no key update skip locked) h
+        where (p_switch.tenant_id is null or n.tenant_id = p_switch.tenant_id)
+          and (p_switch.scope <> 'orchestrator' or o.id = p_switch.key)
+        limit p_limit);
+    get diagnostics parked = row_count;
+    if parked = 0 then
+        update public.todolist t set stopped = true, limited = false
+        where (t.tenant_id, t.task_id) in (
+            select q.tenant_id, q.task_id from public.todolist q
+            where q.limited and q.status = 'PENDING' and q.available_at = 'infinity'
+              and kernel.is_in_scope(p_switch, q.tenant_id, q.agent_orch, q.agent_id)
+            limit p_limit for no key update skip locked);
+        get diagnostics parked = row_count;
+    end if;
+    stopped := case when p_switch.stops_running then kernel.take_back(p_switch, p_limit, p_now) else 0 end;
+end $$;
+
+-- Takes running tasks from their pods: they are parked, the attempt does not count, and the pods are woken to see it.
+create or replace function kernel.take_back(p_switch public.kill_switch, p_limit int, p_now timestamptz) returns int
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_task public.todolist;
+    v_stopped int := 0;
+begin
+    for v_task in
+        select t.* from public.todolist t
+        where t.status = 'IN_PROGRESS' and kernel.is_in_scope(p_switch, t.tenant_id, t.agent_orch, t.agent_id)
+        limit p_limit for no key update skip locked
+    loop
+        update public.todolist t set status = 'PENDING', attempt = t.attempt - 1, lease_expires_at = null,
+            stopped = true, limited = false, available_at = 'infinity'
+        where t.tenant_id = v_task.tenant_id and t.task_id = v_task.task_id;
+        perform kernel.record_event(v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_RELEASED',
+            p_switch.set_by, p_switch.reason, jsonb_build_object('kill_switch', p_switch.switch_id), p_now);
+        perform pg_notify('fleet_cancel', v_task.pod_id::text);
+        v_stopped := v_stopped + 1;
+    end loop;
+    return v_stopped;
+end $$;
+
+-- Gives back to the queue at most p_limit tasks that no switch stops any more; p_tenant_id null: of all tenants.
+create or replace function kernel.resume(p_tenant_id text, p_limit int, p_now timestamptz) returns int
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_task public.todolist;
+    v_limited boolean;
+    v_resumed int := 0;
+begin
+    for v_task in
+        select t.* from public.todolist t
+        where t.stopped and t.status = 'PENDING' and (p_tenant_id is null or t.tenant_id = p_tenant_id)
+          and not kernel.is_stopped(t.tenant_id, t.agent_orch, t.agent_id)
+        order by t.tenant_id, t.priority desc, t.created_at limit p_limit for no key update skip locked
+    loop
+        v_limited := (select n.max_running is not null from public.tenants n where n.tenant_id = v_task.tenant_id);
+        update public.todolist t set stopped = false, limited = v_limited,
+            available_at = case when v_limited then 'infinity'::timestamptz end,
+            fair_rank = kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now)
+        where t.tenant_id = v_task.tenant_id and t.task_id = v_task.task_id;
+        v_resumed := v_resumed + 1;
+    end loop;
+    if v_resumed > 0 then
+        perform kernel.wake(true);
+    end if;
+    return v_resumed;
+end $$;
+
+-- The net: parks what a switch that was set a moment ago has missed; once a minute (p_all) for every switch, and gives
+-- back what none stops any more.
+create or replace function kernel.tend_switches(p_all boolean, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_switch public.kill_switch;
+begin
+    for v_switch in
+        select s.* from public.kill_switch s
+        where s.released_at is null and (p_all or s.set_at > p_now - interval '10 seconds')
+    loop
+        perform kernel.enforce_switch(v_switch, 500, p_now);
+    end loop;
+    if p_all then
+        perform kernel.resume(null, 500, p_now);
+    end if;
+end $$;
+
+-- An event in the tenant of a switch; one of the fleet is told to every tenant.
+create or replace function kernel.record_switch(
+    p_switch public.kill_switch, p_type public.event_type, p_actor text, p_data jsonb, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    perform kernel.record_event(n.tenant_id, null, null, p_type, p_actor, p_switch.reason, jsonb_build_object(
+        'kill_switch', p_switch.switch_id, 'scope', p_switch.scope, 'key', p_switch.key) || p_data, p_now)
+    from public.tenants n where p_switch.tenant_id is null or n.tenant_id = p_switch.tenant_id;
+end $$;
+
+-- Waits at most two seconds for those who are making tasks claimable; longer ones are left to the net.
+create or replace function kernel.lock_switches() returns void
+language plpgsql volatile set search_path = '' set lock_timeout = '2s' as $$
+begin
+    perform pg_advisory_xact_lock(kernel.switch_lock());
+exception when lock_not_available then
+    raise log 'a kill switch does not wait for a transaction that is open for more than two seconds';
+end $$;
+
+-- Sets a switch; kernel.enforce_switch makes it true for what is there already. p_tenant_id null: of the whole fleet.
+create or replace function kernel.set_switch(
+    p_tenant_id text, p_scope text, p_key text, p_reason text, p_stops_running boolean, p_actor text)
+returns setof public.kill_switch
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_now timestamptz := kernel.now();
+    v_switch public.kill_switch;
+begin
+    perform kernel.lock_switches();
+    insert into public.kill_switch (switch_id, tenant_id, scope, key, reason, stops_running, set_by, set_at)
+    values (kernel.new_id(), p_tenant_id, p_scope, p_key, p_reason, p_stops_running, p_actor, v_now)
+    on conflict do nothing returning * into v_switch;
+    if not found then
+        perform kernel.refuse('PT409', format('A kill switch for %s is set already.', trim(p_scope || ' ' || p_key)),
+                              'kill_switch_set', 'Release it first, or leave it.');
+    end if;
+    perform kernel.record_switch(v_switch, 'KILL_SWITCH_SET', p_actor,
+                                 jsonb_build_object('stops_running', p_stops_running), v_now);
+    return next v_switch;
+end $$;
+
+-- Ends a switch; kernel.resume gives back what it had parked.
+create or replace function kernel.end_switch(p_switch_id uuid, p_actor text) returns setof public.kill_switch
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_now timestamptz := kernel.now();
+    v_switch public.kill_switch;
+begin
+    perform kernel.lock_switches();
+    update public.kill_switch s set released_by = p_actor, released_at = v_now
+    where s.switch_id = p_switch_id and s.released_at is null
+    returning * into v_switch;
+    if not found then
+        perform kernel.refuse('PT409', format('Kill switch %s is released already.', p_switch_id),
+                              'kill_switch_released', 'GET /kill-switches lists them.');
+    end if;
+    perform kernel.record_switch(v_switch, 'KILL_SWITCH_RELEASED', p_actor, '{}', v_now);
+    return next v_switch;
+end $$;
+
+-- What a switch would stop now; nothing but an event is written. task_ids: at most 500, running ones first.
+create or replace function kernel.drill_switch(
+    p_tenant_id text, p_scope text, p_key text, p_reason text, p_actor text)
+returns table (running bigint, waiting bigint, task_ids jsonb)
+language plpgsql volatile set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_switch public.kill_switch;
+begin
+    v_switch.tenant_id := p_tenant_id;
+    v_switch.scope := p_scope;
+    v_switch.key := p_key;
+    v_switch.reason := p_reason;
+    with hit as materialized (
+        select t.task_id, t.status from public.todolist t
+        where (t.status = 'IN_PROGRESS' or t.status = 'PENDING' and not t.stopped)
+          and kernel.is_in_scope(v_switch, t.tenant_id, t.agent_orch, t.agent_id)
+    )
+    select count(*) filter (where h.status = 'IN_PROGRESS'), count(*) filter (where h.status = 'PENDING'),
+           coalesce((select jsonb_agg(f.task_id) from (select i.task_id from hit i
+                     order by i.status <> 'IN_PROGRESS', i.task_id limit 500) f), '[]')
+    into running, waiting, task_ids from hit h;
+    perform kernel.record_switch(v_switch, 'KILL_SWITCH_DRILLED', p_actor,
+                                 jsonb_build_object('running', running, 'waiting', waiting), kernel.now());
+    return next;
 end $$;
 
 -- The net under kernel.admit: gives free places to the parked tasks of every tenant, one index probe per such tenant.
@@ -842,9 +1101,10 @@ declare
     v_ms bigint := date_part('epoch', clock_timestamp()) * 1000;
     v_floor bigint := coalesce(nullif(current_setting('fleet.sweep_floor', true), ''), '0');
     v_all_ms bigint := coalesce(nullif(current_setting('fleet.swept_all_ms', true), ''), '0');
+    v_all boolean := v_ms - v_all_ms not between 0 and 60000;
     v_task public.todolist;
 begin
-    if v_ms - v_all_ms not between 0 and 60000 then
+    if v_all then
         v_floor := 0;
         perform set_config('fleet.swept_all_ms', v_ms::text, false);
     end if;
@@ -853,11 +1113,13 @@ begin
         where t.status = 'PENDING' and t.available_at is not null and t.available_at <= p_now
         order by t.available_at limit 100 for no key update skip locked
     loop
+        continue when kernel.hold_back(v_task);
         update public.todolist t set available_at = case when t.limited then 'infinity'::timestamptz end,
             fair_rank = kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now)
         where t.tenant_id = v_task.tenant_id and t.task_id = v_task.task_id;
     end loop;
     perform kernel.admit_parked(p_now);
+    perform kernel.tend_switches(v_all, p_now);
     for v_task in
         select t.* from public.todolist t
         where t.status = 'IN_PROGRESS' and t.fencing_token >= v_floor and t.lease_expires_at < p_now
@@ -929,7 +1191,9 @@ begin
         where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id;
         perform kernel.record_event(p_task.tenant_id, p_task.proc_inst_id, p_task.task_id, 'TASK_RECLAIMED',
                                     'kernel', v_reason, jsonb_build_object('attempt', p_task.attempt), p_now);
-        perform kernel.wake(true);
+        if not kernel.hold_back(p_task) then
+            perform kernel.wake(true);
+        end if;
         return;
     end if;
     if p_task.proc_inst_id is not null then
@@ -996,10 +1260,12 @@ declare
     v_was_empty boolean := false;
     v_step bigint := kernel.rank_step(p_tenant_id);
     v_limited boolean := (select t.max_running is not null from public.tenants t where t.tenant_id = p_tenant_id);
+    v_switched boolean;
 begin
     if p_tasks = '[]' then
         return;
     end if;
+    v_switched := kernel.any_switch_is_set();
     for v_task in
         with given as (
             select r.*, coalesce(r.priority, 3) as level, ordinality
@@ -1052,8 +1318,10 @@ begin
         if v_task.agent_orch is null then
             perform kernel.notify_people(v_task, p_now);
         elsif v_task.agent_orch = any(v_known) then
-            v_wake := true;
-            v_was_empty := v_was_empty or v_task.fair_rank = kernel.rank_of(p_now);
+            if not (v_switched and kernel.hold_back(v_task)) then
+                v_wake := true;
+                v_was_empty := v_was_empty or v_task.fair_rank = kernel.rank_of(p_now);
+            end if;
         else
             perform kernel.fail_task(v_task, format('orchestrator "%s" is not registered: start a pod that serves it, '
                 'or deploy a definition that names one of the registered ones', v_task.agent_orch), null, null, p_now);
@@ -1101,7 +1369,7 @@ begin
         perform kernel.refuse('PT409', 'The process instance has moved on since this step was computed.',
                               'instance_changed', 'Read the instance again and compute the step anew.');
     end if;
-    perform kernel.cancel_tasks(p_tenant_id, p_proc_inst_id, p_step -> 'cancelled', p_actor, p_now);
+    perform kernel.cancel_tasks(p_tenant_id, p_proc_inst_id, p_step -> 'cancelled', p_actor, null, p_now);
     perform kernel.insert_tasks(p_tenant_id, p_proc_inst_id, v_instance.process_definition_id, p_step -> 'tasks',
                                 p_actor, p_now);
     if p_step ? 'events' then
@@ -1115,9 +1383,11 @@ begin
 end $$;
 
 -- Cancels the open tasks of an instance: those with the given engine tokens, or all where p_tokens is null. A pod
--- that runs one of them learns of it at its next renewal, and is woken to renew now.
+-- that runs one of them learns of it at its next renewal, and is woken to renew now. One that was cancelled alone can no
+-- longer be taken up.
+drop function if exists kernel.cancel_tasks(text, uuid, jsonb, text, timestamptz);
 create or replace function kernel.cancel_tasks(
-    p_tenant_id text, p_proc_inst_id uuid, p_tokens jsonb, p_actor text, p_now timestamptz) returns void
+    p_tenant_id text, p_proc_inst_id uuid, p_tokens jsonb, p_actor text, p_reason text, p_now timestamptz) returns void
 language plpgsql volatile set search_path = '' as $$
 declare
     v_task record;
@@ -1134,12 +1404,15 @@ begin
     loop
         update public.todolist t set status = 'CANCELLED', finished_at = p_now, lease_expires_at = null
         where t.tenant_id = p_tenant_id and t.task_id = v_task.task_id;
-        perform kernel.record_event(p_tenant_id, p_proc_inst_id, v_task.task_id, 'TASK_CANCELLED', p_actor, null, null,
-                                    p_now);
+        perform kernel.record_event(p_tenant_id, p_proc_inst_id, v_task.task_id, 'TASK_CANCELLED', p_actor, p_reason,
+                                    null, p_now);
         if v_task.status = 'IN_PROGRESS' then
             perform pg_notify('fleet_cancel', v_task.pod_id::text);
         end if;
     end loop;
+    update public.todolist t set cancelled_by = null
+    where t.tenant_id = p_tenant_id and t.proc_inst_id = p_proc_inst_id and t.cancelled_by is not null
+      and (p_tokens is null or p_tokens ? t.engine_token);
 end $$;
 
 -- What a step does to events. p_events: {closed: [[token, element] ...], opened: [{token, element, kind, once, name?,
@@ -1408,7 +1681,9 @@ begin
     when 'released' then
         perform kernel.record_event(v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_RELEASED', v_actor,
                                     v_task.name, null, p_now);
-        perform kernel.wake(true);
+        if not kernel.hold_back(v_task) then
+            perform kernel.wake(true);
+        end if;
     when 'failed' then
         perform kernel.require_revision(v_task.tenant_id, v_task.proc_inst_id, (p_done ->> 'revision')::int);
         perform kernel.forget_calls(v_task, coalesce((p_done ->> 'afresh')::boolean, false));
@@ -1529,14 +1804,15 @@ begin
     return next;
 end $$;
 
--- Prolongs a lease. state: renewed; cancelled (somebody cancelled the task); lost (another claim or its end came first).
+-- Prolongs a lease. state: renewed; cancelled (somebody cancelled the task); stopped (a kill switch took it back); lost
+-- (another claim or its end came first).
 create or replace function public.renew_lease(
     p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_lease_seconds int)
 returns table (state text, lease_expires_at timestamptz)
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
 declare
-    v_status public.task_status;
+    v_task public.todolist;
 begin
     return query
     update public.todolist t set lease_expires_at = kernel.now() + p_lease_seconds * interval '1 second'
@@ -1544,9 +1820,11 @@ begin
       and t.status::text = 'IN_PROGRESS'
     returning 'renewed', t.lease_expires_at;
     if not found then
-        select t.status into v_status from public.todolist t
+        select t.* into v_task from public.todolist t
         where t.tenant_id = p_tenant_id and t.task_id = p_task_id and t.fencing_token = p_fencing_token;
-        return query select case when v_status = 'CANCELLED' then 'cancelled' else 'lost' end, null::timestamptz;
+        return query select case when v_task.status = 'CANCELLED' then 'cancelled'
+                                 when v_task.status = 'PENDING' and v_task.stopped then 'stopped'
+                                 else 'lost' end, null::timestamptz;
     end if;
 end $$;
 
@@ -1704,8 +1982,8 @@ begin
 end $$;
 
 -- p_call: {kind, name, request, response, outcome, input_tokens, output_tokens, cost_usd, latency_ms, call_key?,
--- occurrence?, replayable?, call_id?, diverged?, blobs?, lists?}. request and response are {body, parts}; blobs and lists
--- hold what their parts name and the journal may not have yet. With call_id it is the answer to a call that was
+-- occurrence?, replayable?, call_id?, idempotent?, diverged?, blobs?, lists?}. request and response are {body, parts};
+-- blobs and lists hold what their parts name and the journal may not have yet. With call_id it is the answer to a call that was
 -- started; written twice, a call is there once. diverged: {unreplayed} where it is
 -- the first call of this attempt that an earlier one did not ask while that one's calls are still unasked.
 create or replace function public.record_call(
@@ -1734,14 +2012,14 @@ begin
     return query
     insert into public.journal as j (tenant_id, proc_inst_id, task_id, attempt, fencing_token, kind, name, request,
         request_parts, response, response_parts, outcome, call_key, occurrence, replayable, input_tokens, output_tokens,
-        cost_usd, latency_ms, "timestamp")
+        cost_usd, latency_ms, idempotent, "timestamp")
     values (p_tenant_id, v_task.proc_inst_id, p_task_id, v_task.attempt, p_fencing_token,
         (p_call ->> 'kind')::public.call_kind, p_call ->> 'name', p_call -> 'request' -> 'body',
         p_call -> 'request' -> 'parts', p_call -> 'response' -> 'body',
         coalesce(p_call -> 'response' -> 'parts', '[]'), p_call ->> 'outcome', p_call ->> 'call_key',
         (p_call ->> 'occurrence')::int, coalesce((p_call ->> 'replayable')::boolean, false),
         (p_call ->> 'input_tokens')::int, (p_call ->> 'output_tokens')::int, (p_call ->> 'cost_usd')::numeric,
-        (p_call ->> 'latency_ms')::int, kernel.now())
+        (p_call ->> 'latency_ms')::int, (p_call ->> 'idempotent')::boolean, kernel.now())
     on conflict (tenant_id, task_id, call_key, occurrence) where replayable
     do update set attempt = excluded.attempt, fencing_token = excluded.fencing_token
     returning j.call_id;
@@ -1846,7 +2124,7 @@ begin
     update public.todolist t set limited = v_limited, available_at = case
         when t.status <> 'PENDING' or isfinite(t.available_at) then t.available_at
         when v_limited then 'infinity'::timestamptz end
-    where t.tenant_id = p_tenant_id and t.agent_orch is not null and t.limited <> v_limited
+    where t.tenant_id = p_tenant_id and t.agent_orch is not null and t.limited <> v_limited and not t.stopped
       and t.status in ('PENDING', 'IN_PROGRESS', 'WAITING');
     if v_limited then
         perform kernel.admit(p_tenant_id, kernel.now());
@@ -2275,14 +2553,13 @@ begin
     perform kernel.record_event(v_tenant, v_task.proc_inst_id, p_task_id, 'TASK_CHANGED', kernel.actor(), v_task.name,
         jsonb_build_object('from', jsonb_build_object('priority', v_task.priority, 'due_at', v_task.due_at),
                            'to', p_change), v_now);
-    return query
     update public.todolist t set priority = v_priority, fair_rank = v_rank,
         due_at = case when p_change ? 'due_at' then (p_change ->> 'due_at')::timestamptz else t.due_at end
-    where t.tenant_id = v_tenant and t.task_id = p_task_id
-    returning t.*;
+    where t.tenant_id = v_tenant and t.task_id = p_task_id;
+    return query select * from public.get_task(p_task_id) t where t.tenant_id = v_tenant;
 end $$;
 
--- Takes a failed task up again, as it is: with all its attempts, and what a person had entered as their draft.
+-- Takes up again a task that failed or was cancelled alone, as it is: with all its attempts, and what a person had entered as their draft.
 create or replace function kernel.take_up(p_task public.todolist, p_now timestamptz) returns setof public.todolist
 language plpgsql volatile set search_path = '' as $$
 declare
@@ -2297,7 +2574,7 @@ begin
     end if;
     update public.todolist t set status = case when v_for_person then 'TODO' else 'PENDING' end::public.task_status,
         draft = case when v_for_person then coalesce(t.output, t.draft) end, output = null, submitted_by = null,
-        attempt = 0, error = null, log_tail = null, finished_at = null,
+        attempt = 0, error = null, log_tail = null, finished_at = null, cancelled_by = null,
         limited = v_limited, available_at = case when v_limited then 'infinity'::timestamptz end,
         fair_rank = case when v_for_person then 0
                          else kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now) end
@@ -2307,6 +2584,9 @@ begin
         kernel.actor(), v_task.name, jsonb_build_object('error', p_task.error, 'attempt', p_task.attempt), p_now);
     if v_for_person then
         perform kernel.notify_people(v_task, p_now);
+    elsif kernel.hold_back(v_task) then
+        select t.* into v_task from public.todolist t
+        where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id;
     elsif v_limited then
         perform kernel.admit(v_task.tenant_id, p_now);
         select t.* into v_task from public.todolist t
@@ -2314,16 +2594,17 @@ begin
     else
         perform kernel.wake(true);
     end if;
+    v_task.available_at := nullif(v_task.available_at, 'infinity');
     return next v_task;
 end $$;
 
--- The instance is in ERROR as long as one of its tasks is FAILED.
+-- The instance is in ERROR as long as one of its tasks is FAILED or was cancelled alone.
 create or replace function kernel.clear_error(p_tenant_id text, p_proc_inst_id uuid) returns void
 language sql volatile set search_path = '' as $$
     update public.bpm_proc_inst i set status = 'RUNNING', error = null
     where i.tenant_id = p_tenant_id and i.id = p_proc_inst_id and i.status = 'ERROR'
       and not exists (select from public.todolist t where t.tenant_id = p_tenant_id
-                      and t.proc_inst_id = p_proc_inst_id and t.status = 'FAILED')
+                      and t.proc_inst_id = p_proc_inst_id and (t.status = 'FAILED' or t.cancelled_by is not null))
       and not exists (select from public.event_wait w join public.event_arrival a using (tenant_id, wait_id)
                       where w.tenant_id = p_tenant_id and w.proc_inst_id = p_proc_inst_id and a.error is not null)
 $$;
@@ -2365,9 +2646,9 @@ begin
     perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_task.proc_inst_id for no key update;
     select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id
     for no key update;
-    if v_task.status <> 'FAILED' then
-        perform kernel.refuse('PT409', format('Task %s is %s: only a FAILED task can be retried.', p_task_id,
-                                              v_task.status), 'task_not_failed', 'Read the task again.');
+    if v_task.status <> 'FAILED' and v_task.cancelled_by is null then
+        perform kernel.refuse('PT409', format('Task %s is %s: only a FAILED task can be retried, and one that was '
+            'cancelled without its instance.', p_task_id, v_task.status), 'task_not_failed', 'Read the task again.');
     end if;
     return query select * from kernel.take_up(v_task, kernel.now());
     perform kernel.clear_error(v_tenant, v_task.proc_inst_id);
@@ -2388,7 +2669,8 @@ begin
     end if;
     for v_task in
         select t.* from public.todolist t
-        where t.tenant_id = v_tenant and t.proc_inst_id = p_proc_inst_id and t.status = 'FAILED'
+        where t.tenant_id = v_tenant and t.proc_inst_id = p_proc_inst_id
+          and (t.status = 'FAILED' or t.cancelled_by is not null)
         order by t.task_id for no key update
     loop
         v_found := true;
@@ -2466,12 +2748,179 @@ begin
     end if;
     update public.bpm_proc_inst i set status = 'CANCELLED', end_time = v_now, revision = i.revision + 1
     where i.tenant_id = v_tenant and i.id = p_proc_inst_id;
-    perform kernel.cancel_tasks(v_tenant, p_proc_inst_id, null, kernel.actor(), v_now);
+    perform kernel.cancel_tasks(v_tenant, p_proc_inst_id, null, kernel.actor(), p_reason, v_now);
     perform kernel.close_waits(v_tenant, p_proc_inst_id);
     perform kernel.record_event(v_tenant, p_proc_inst_id, null, 'INSTANCE_CANCELLED', kernel.actor(), p_reason, null,
                                 v_now);
     return query select p_proc_inst_id, 'CANCELLED'::public.process_status;
 end $$;
+
+-- Cancels one open task and leaves its instance: that is in ERROR until the task is taken up again or the instance is
+-- cancelled, because it cannot go on without the task.
+create or replace function public.cancel_task(p_task_id uuid, p_reason text)
+returns table (task_id uuid, status public.task_status)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_error text := format('cancelled by %s: %s', kernel.actor(), p_reason);
+    v_task public.todolist;
+    v_initiator text;
+begin
+    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no task %s.', p_task_id), 'task_unknown', 'GET /tasks lists them.');
+    end if;
+    perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_task.proc_inst_id for no key update;
+    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id
+    for no key update;
+    if v_task.status in ('DONE', 'CANCELLED') then
+        perform kernel.refuse('PT409', format('Task %s is %s.', p_task_id, v_task.status), 'task_closed',
+                              'Read the task again.');
+    end if;
+    update public.todolist t set status = 'CANCELLED', cancelled_by = kernel.actor(), error = v_error, finished_at = v_now,
+        lease_expires_at = null
+    where t.tenant_id = v_tenant and t.task_id = p_task_id;
+    perform kernel.record_event(v_tenant, v_task.proc_inst_id, p_task_id, 'TASK_CANCELLED', kernel.actor(), p_reason, null,
+                                v_now);
+    if v_task.status = 'IN_PROGRESS' then
+        perform pg_notify('fleet_cancel', v_task.pod_id::text);
+    end if;
+    update public.bpm_proc_inst i set status = 'ERROR', error = format('%s: %s', v_task.activity_id, v_error)
+    where i.tenant_id = v_tenant and i.id = v_task.proc_inst_id and i.status in ('RUNNING', 'ERROR')
+    returning i.initiator into v_initiator;
+    if found then
+        perform kernel.notify(v_tenant, v_initiator, 'INCIDENT', v_task.proc_inst_id, p_task_id, v_error, v_now);
+    end if;
+    return query select p_task_id, 'CANCELLED'::public.task_status;
+end $$;
+
+-- What a cancel of a scope would end: instances, and tasks that stand alone; those with running tasks first. p_scope:
+-- agent or orchestrator (p_key: its id; instances with an open task of it), or tenant.
+create or replace function public.find_open_work(p_scope text, p_key text, p_limit int)
+returns table (proc_inst_id uuid, task_id uuid, running bigint)
+language plpgsql stable security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+begin
+    return query
+    with work as (
+        select t.proc_inst_id, case when t.proc_inst_id is null then t.task_id end as task_id,
+               (t.status = 'IN_PROGRESS')::int as running
+        from public.todolist t
+        where t.tenant_id = v_tenant and t.status in ('TODO', 'PENDING', 'IN_PROGRESS', 'WAITING', 'FAILED')
+          and case p_scope when 'agent' then t.agent_id = p_key when 'orchestrator' then t.agent_orch = p_key
+                           else p_scope = 'tenant' end
+        union all
+        select i.id, null, 0 from public.bpm_proc_inst i
+        where p_scope = 'tenant' and i.tenant_id = v_tenant and i.status in ('RUNNING', 'ERROR')
+    )
+    select w.proc_inst_id, w.task_id, sum(w.running) from work w group by 1, 2
+    order by sum(w.running) desc, w.proc_inst_id, w.task_id limit p_limit;
+end $$;
+
+-- What cannot be undone: the tool calls of these instances' (p_instances) and these (p_tasks) tasks that were cancelled
+-- or are open, where doing it twice is not the same as doing it once. Oldest first.
+create or replace function public.find_effects(p_instances jsonb, p_tasks jsonb, p_limit int)
+returns table (call_id bigint, proc_inst_id uuid, task_id uuid, attempt int, name text, outcome text,
+               "timestamp" timestamptz)
+language sql stable set search_path = '' as $$
+    select j.call_id, j.proc_inst_id, j.task_id, j.attempt, j.name, j.outcome, j."timestamp"
+    from public.todolist t join public.journal j on j.tenant_id = t.tenant_id and j.task_id = t.task_id
+    where (t.proc_inst_id in (select jsonb_array_elements_text(p_instances)::uuid)
+           or t.task_id in (select jsonb_array_elements_text(p_tasks)::uuid))
+      and t.status <> 'DONE' and j.kind = 'tool' and j.outcome <> 'error' and j.idempotent is not true
+    order by j.call_id limit p_limit
+$$;
+
+create or replace function kernel.require_switch_scope(p_scope text, p_key text) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+    if p_scope not in ('tenant', 'orchestrator', 'agent') then
+        perform kernel.refuse('PT422', format('scope "%s"', p_scope), 'scope', 'Use tenant, orchestrator or agent.');
+    elsif p_scope = 'tenant' and p_key <> '' then
+        perform kernel.refuse('PT422', format('key "%s"', p_key), 'key', 'The scope tenant has no key.');
+    elsif p_scope = 'orchestrator' and not exists (select from public.agent_orch o where o.id = p_key) then
+        perform kernel.refuse('PT404', format('There is no orchestrator "%s".', p_key), 'orchestrator_unknown',
+                              'GET /orchestrators lists them.');
+    elsif p_scope = 'agent' and not exists (select from public.agent_profile a
+            where a.tenant_id = kernel.require_tenant() and a.agent_id = p_key) then
+        perform kernel.refuse('PT404', format('There is no agent "%s".', p_key), 'agent_unknown',
+                              'GET /agents lists them.');
+    end if;
+end $$;
+
+create or replace function public.set_kill_switch(p_scope text, p_key text, p_reason text, p_stops_running boolean)
+returns setof public.kill_switch
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+begin
+    perform kernel.require_switch_scope(p_scope, p_key);
+    return query select * from kernel.set_switch(v_tenant, p_scope, p_key, p_reason, p_stops_running, kernel.actor());
+end $$;
+
+-- One batch of what a switch is about; call it until both numbers are 0.
+create or replace function public.enforce_kill_switch(p_switch_id uuid, p_limit int default 500)
+returns table (parked int, stopped int)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+    v_switch public.kill_switch;
+begin
+    select s.* into v_switch from public.kill_switch s
+    where s.switch_id = p_switch_id and s.tenant_id = v_tenant and s.released_at is null;
+    return query select e.parked, e.stopped from kernel.enforce_switch(v_switch, p_limit, kernel.now()) e
+    where v_switch.switch_id is not null;
+end $$;
+
+create or replace function public.release_kill_switch(p_switch_id uuid) returns setof public.kill_switch
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+    v_switch public.kill_switch;
+begin
+    select s.* into v_switch from public.kill_switch s
+    where s.switch_id = p_switch_id and (s.tenant_id = v_tenant or s.tenant_id is null);
+    if not found then
+        perform kernel.refuse('PT404', format('There is no kill switch %s.', p_switch_id), 'kill_switch_unknown',
+                              'GET /kill-switches lists them.');
+    elsif v_switch.tenant_id is null then
+        perform kernel.refuse('PT403', format('Kill switch %s is of the whole fleet.', p_switch_id), 'kill_switch_of_fleet',
+                              'Ask the owner of the database to release it.');
+    end if;
+    return query select * from kernel.end_switch(p_switch_id, kernel.actor());
+end $$;
+
+-- One batch of the tenant's work that no switch stops any more; call it until it gives 0.
+create or replace function public.resume_work(p_limit int default 500) returns table (resumed int)
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+    return query select kernel.resume(kernel.require_tenant(), p_limit, kernel.now());
+end $$;
+
+create or replace function public.drill_kill_switch(p_scope text, p_key text, p_reason text)
+returns table (running bigint, waiting bigint, task_ids jsonb)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+begin
+    perform kernel.require_switch_scope(p_scope, p_key);
+    return query select * from kernel.drill_switch(v_tenant, p_scope, p_key, p_reason, kernel.actor());
+end $$;
+
+-- The tenant's switches and those of the whole fleet, newest first. p_set: only those that are set, or that are not.
+create or replace function public.find_kill_switches(
+    p_set boolean default null, p_before uuid default null, p_limit int default 50)
+returns setof public.kill_switch
+language sql stable security definer set search_path = '' as $$
+    select s.* from public.kill_switch s
+    where (s.tenant_id = kernel.require_tenant() or s.tenant_id is null)
+      and (p_set is null or p_set = (s.released_at is null)) and (p_before is null or s.switch_id < p_before)
+    order by s.switch_id desc limit least(p_limit, 500)
+$$;
 
 -- Sends a message. status: correlated (an instance waits for it), starting (it starts one), kept (until it expires).
 create or replace function public.publish_message(
@@ -3356,9 +3805,12 @@ begin
         p_started_from, p_started_before, p_variables;
 end $$;
 
+-- Readers get no infinite time: of a task that is parked, available_at is null.
 create or replace function public.get_task(p_task_id uuid) returns setof public.todolist
 language sql stable set search_path = '' as $$
-    select t.* from public.todolist t where t.task_id = p_task_id
+    select s.* from public.todolist t, lateral jsonb_populate_record(t,
+        case when t.available_at = 'infinity' then '{"available_at": null}' else '{}' end::jsonb) s
+    where t.task_id = p_task_id
 $$;
 
 -- p_person: the assignee, or a candidate by name.
@@ -3371,7 +3823,7 @@ create or replace function public.find_tasks(
 returns setof public.todolist
 language plpgsql stable set search_path = '' as $$
 begin
-    return query execute 'select t.* from public.todolist t where ' || concat_ws(' and ', 'true',
+    return query execute 'select s.* from (select t as task from public.todolist t where ' || concat_ws(' and ', 'true',
         case when p_proc_inst_id is not null then 't.proc_inst_id = $1' end,
         case when p_status is not null then 't.status = $2' end,
         case when p_person is not null then '(lower(t.assignee) = lower($3) or t.candidate_groups ? $3)' end,
@@ -3382,7 +3834,9 @@ begin
         case when p_queue is not null then 't.agent_orch = $9' end,
         case when p_priority is not null then 't.priority = $10' end,
         case when p_due_before is not null then 't.due_at < $11' end)
-        || ' order by t.task_id desc limit least($5, 500)'
+        || ' order by t.task_id desc limit least($5, 500)) f, lateral jsonb_populate_record(f.task, case '
+           'when (f.task).available_at = ''infinity'' then ''{"available_at": null}'' else ''{}'' end::jsonb) s '
+           'order by s.task_id desc'
     using p_proc_inst_id, p_status, p_person, p_before, p_limit, p_group, p_process_definition_id, p_activity_id,
         p_queue, p_priority, p_due_before;
 end $$;
@@ -3659,7 +4113,7 @@ declare
     v_table text;
     v_tenant_tables text[] := array['tenants', 'process_def', 'decision_def', 'bpm_proc_inst', 'todolist', 'events',
         'journal', 'journal_blob', 'journal_list', 'notifications', 'documents', 'document_chunk', 'agent_profile',
-        'event_wait', 'event_arrival'];
+        'event_wait', 'event_arrival', 'kill_switch'];
     v_kernel_tables text[] := array['api_key', 'idempotency_key', 'pod', 'notification_preference', 'device_token',
         'webhook_endpoint', 'outbox', 'task_reminder'];
 begin
@@ -3717,7 +4171,12 @@ begin
             ('change_task', 'fleet_api, service_role'), ('retry_task', 'fleet_api, service_role'),
             ('retry_instance', 'fleet_api, service_role'), ('deploy_definition', 'fleet_api, service_role'),
             ('start_instance', 'fleet_api, service_role'), ('submit_task', 'fleet_api, service_role'),
-            ('cancel_instance', 'fleet_api, service_role'), ('enqueue_tasks', 'fleet_api, service_role'),
+            ('cancel_instance', 'fleet_api, service_role'), ('cancel_task', 'fleet_api, service_role'),
+            ('find_open_work', 'fleet_api, service_role'), ('find_effects', 'authenticated, fleet_api'),
+            ('set_kill_switch', 'fleet_api, service_role'), ('enforce_kill_switch', 'fleet_api, service_role'),
+            ('release_kill_switch', 'fleet_api, service_role'), ('resume_work', 'fleet_api, service_role'),
+            ('drill_kill_switch', 'fleet_api, service_role'), ('find_kill_switches', 'fleet_api, service_role'),
+            ('enqueue_tasks', 'fleet_api, service_role'),
             ('save_agent', 'fleet_api, service_role'), ('save_documents', 'fleet_api, service_role'),
             ('delete_document', 'fleet_api, service_role'),
             ('publish_message', 'fleet_api, service_role'), ('publish_signal', 'fleet_api, service_role'),

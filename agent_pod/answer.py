@@ -34,7 +34,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Stopped:
-    """The pod itself ended the run. `why`: cancelled, lost, draining, or sick (it could start nothing)."""
+    """The pod itself ended the run. `why`: cancelled, stopped, lost, draining, or sick (it could start nothing)."""
 
     why: str
 

@@ -1,7 +1,7 @@
 """One run of a task: open the desk, hold the lease, run the orchestrator, check its answer, close the desk.
 
 The result is what `next_task` is told about the task, or None where there is nothing to say: the task was cancelled,
-or is somebody else's by now.
+taken back by a kill switch, or is somebody else's by now.
 """
 
 import asyncio

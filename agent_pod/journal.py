@@ -90,10 +90,11 @@ class Journal:
         self._metrics.replayed_calls.labels(asked.kind).inc()
         return asked.work.aliases.show(replay.response), replay.outcome == "ok"
 
-    async def begin(self, asked: Asked) -> Asked:
-        """Write a tool call down before the tool runs."""
+    async def begin(self, asked: Asked, idempotent: bool) -> Asked:
+        """Write a tool call down before the tool runs. `idempotent`: it leaves nothing that one would have to undo."""
         occurrence = asked.occurrence or asked.work.calls.next_occurrence(asked.key)
         call = {**_head(asked, asked.name, _FREE, STARTED), "occurrence": occurrence, "replayable": True}
+        call["idempotent"] = idempotent
         call_id = await self._kernel.record_call(asked.work.task, call)
         asked.work.calls.packer.remember(asked.request)
         return replace(asked, call_id=call_id, occurrence=occurrence)

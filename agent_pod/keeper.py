@@ -2,8 +2,8 @@
 lease of the task at hand at a third of its length, and says that the pod lives.
 
 Nothing that blocks the pod's main thread can starve it. It also listens for cancels, and renews at once when one comes:
-the answer to a renewal tells whether the task was cancelled or lost. Over Supabase nothing tells it of a cancel before
-the next renewal.
+the answer to a renewal tells whether the task was cancelled, stopped by a kill switch or lost. Over Supabase nothing
+tells it of a cancel before the next renewal.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class Keeper:
 
     def hold(self, task: ClaimedTask, gone: Callable[[str], None]) -> None:
         """Renew the lease of `task` from now on. `gone` is called once, in this thread's running loop, with
-        "cancelled" or "lost"; the latter also when no renewal got through for a whole lease.
+        "cancelled", "stopped" or "lost"; the last also when no renewal got through for a whole lease.
         """
         loop = asyncio.get_running_loop()
         self._held = (task, lambda why: _tell(loop, gone, why), time.monotonic() + self._lease_seconds)

@@ -75,7 +75,7 @@ class ToolGateway:
         if name not in allowed:
             result, ok = {"error": f"There is no tool {name!r} for this task. It has: {', '.join(allowed)}."}, False
         else:
-            asked = await self._journal.begin(asked)
+            asked = await self._journal.begin(asked, allowed[name].idempotent)
             result, ok = await _outcome(allowed[name], asked, arguments)
         await self._journal.tool(asked, result, ok, name in self._tools)
         return result, ok

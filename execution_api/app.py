@@ -29,6 +29,7 @@ from execution_api.routes import (
     agents,
     api_keys,
     completion,
+    control,
     decisions,
     definitions,
     documents,
@@ -55,6 +56,7 @@ from process_engine.upkeep import Upkeep
 _LOOK_FOR_EVENTS_SECONDS = 0.5
 _ROOMS = (
     completion,
+    control,
     definitions,
     decisions,
     instances,

@@ -22,6 +22,7 @@ TAGS = [
     {"name": "Decisions", "description": "DMN files, their versions and their answers."},
     {"name": "Instances", "description": "Running and ended process instances."},
     {"name": "Incidents", "description": "What failed, and taking it up again."},
+    {"name": "Control", "description": "Cancelling work, and holding it back."},
     {"name": "Tasks", "description": "The inbox of people."},
     {"name": "Messages", "description": "Events from outside that processes wait for."},
     {"name": "Events", "description": "What happens."},

@@ -101,6 +101,8 @@ _TASK: Json = {
     "finished_at": None,
     "due_at": "2026-11-21T09:30:00Z",
     "delegated_by": None,
+    "stopped": False,
+    "cancelled_by": None,
 }
 _EVENT: Json = {
     "event_id": 1042,
@@ -225,7 +227,52 @@ _DELIVERY: Json = {
     "finished_at": _LATER,
 }
 
+_SWITCH: Json = {
+    "switch_id": "0193a5b9-3c11-7a44-9f2e-5b6c7d8e9f01",
+    "tenant_id": "acme",
+    "scope": "agent",
+    "key": "billing-assistant",
+    "reason": "It refunds the wrong orders.",
+    "stops_running": True,
+    "set_by": "user:ann@example.org",
+    "set_at": _AT,
+    "released_by": None,
+    "released_at": None,
+}
+_EFFECT: Json = {
+    "call_id": 312,
+    "proc_inst_id": _INSTANCE_ID,
+    "task_id": _TASK_ID,
+    "attempt": 1,
+    "name": "save_document",
+    "outcome": "ok",
+    "timestamp": _LATER,
+}
+
 EXAMPLES: dict[str, Json] = {
+    "CancellationRequest": {"scope": "agent", "key": "billing-assistant", "reason": "It refunds the wrong orders."},
+    "Cancelled": {
+        "dry_run": True,
+        "instances": [_INSTANCE_ID],
+        "tasks": [],
+        "running": 1,
+        "cancelled": 0,
+        "is_complete": True,
+        "effects": [_EFFECT],
+        "effects_are_complete": True,
+    },
+    "KillSwitchAnswer": {"kill_switch": _SWITCH, "running": 2, "waiting": 17, "task_ids": []},
+    "KillSwitchReleased": {
+        "kill_switch": {**_SWITCH, "released_by": "user:ann@example.org", "released_at": _LATER},
+        "resumed": 19,
+    },
+    "KillSwitchRequest": {
+        "scope": "agent",
+        "key": "billing-assistant",
+        "reason": "It refunds the wrong orders.",
+        "stops_running": True,
+    },
+    "Page_KillSwitch_": {"items": [_SWITCH], "next": None},
     "MessageRequest": {"name": "paid", "correlation_key": "4711", "variables": {"amount": 49.9}, "ttl_seconds": 3600},
     "MessageSent": {"message_id": _TASK_ID, "status": "correlated", "proc_inst_id": _INSTANCE_ID, "replayed": False},
     "SignalRequest": {"name": "stop_all", "variables": {"why": "The warehouse is closed."}},

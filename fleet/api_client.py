@@ -41,6 +41,10 @@ class ApiClient:
         """PUT `body` as JSON."""
         return self._ask("PUT", path, json=body)
 
+    def delete(self, path: str) -> Any:
+        """DELETE `path`."""
+        return self._ask("DELETE", path)
+
     def deploy(self, path: Path, process: str | None = None) -> list[Any]:
         """Deploy a process of a BPMN file, or all decisions of a DMN file (by its ending); returns the versions."""
         file: dict[str, Any] = {"content": path.read_bytes(), "headers": {"content-type": "application/xml"}}

@@ -29,7 +29,7 @@ def deploy(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Deploy a BPMN file as a new version of its process definition, or a DMN file (.dmn) with its decisions."""
-    with _api(data) as api:
+    with open_api(data) as api:
         versions = api.deploy(file, process)
     for deployed in versions:
         note = "" if deployed["is_new"] else " (unchanged)"
@@ -50,7 +50,7 @@ def start(
             "form_values": _object("--input", variables),
         }
     }
-    with _api(data) as api:
+    with open_api(data) as api:
         answer = api.post(f"/complete?wait={wait}" if wait else "/complete", body)
     out.print(f"{answer['process_instance_id']} {answer['status']}", highlight=False)
 
@@ -62,9 +62,9 @@ def tasks(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """List tasks; those that wait for a person, unless told otherwise."""
-    with _api(data) as api:
+    with open_api(data) as api:
         found = api.get("/tasks", status=task_status, person=person)["items"]
-    _show(
+    show(
         found, as_json, ["task_id", "process_definition_id", "name", "status", "assignee", "candidate_groups"], "tasks"
     )
 
@@ -75,14 +75,14 @@ def submit(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Submit a person's task."""
-    with _api(data) as api:
+    with open_api(data) as api:
         answer = api.post(f"/tasks/{task}/submit", {"output": _object("--output", output)})
     out.print_json(data=answer)
 
 
 def retry(task: str, data: Data = DEFAULT_DATA) -> None:
     """Take a FAILED task up again, with all its attempts."""
-    with _api(data) as api:
+    with open_api(data) as api:
         answer = api.post(f"/tasks/{task}/retry")
     out.print(f"{answer['task_id']} {answer['status']}", highlight=False)
 
@@ -93,10 +93,10 @@ def status(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Show one instance with its tasks and variables, or list the newest instances."""
-    with _api(data) as api:
+    with open_api(data) as api:
         if instance is None:
             found = api.get("/instances")["items"]
-            _show(
+            show(
                 found,
                 as_json,
                 ["id", "process_definition_id", "status", "initiator", "start_time", "error"],
@@ -110,7 +110,7 @@ def status(
     out.print(f"[bold]{whole['process_definition_id']}[/] {whole['id']}: [bold]{whole['status']}[/]", highlight=False)
     if whole.get("error"):
         out.print(f"incident: {whole['error']}", highlight=False, markup=False)
-    _show(whole["tasks"], False, ["activity_id", "iteration", "status", "agent_orch", "attempt", "error"], "tasks")
+    show(whole["tasks"], False, ["activity_id", "iteration", "status", "agent_orch", "attempt", "error"], "tasks")
     out.print_json(data=whole["variables"])
 
 
@@ -123,7 +123,7 @@ def events(
     """Print what happened, oldest first."""
     path = f"/instances/{instance}/events" if instance else "/events"
     after = 0
-    with _api(data) as api:
+    with open_api(data) as api:
         while True:
             page = api.get(path, after=after, limit=500)["items"]
             for event in page:
@@ -143,7 +143,8 @@ def _print_event(event: dict[str, Any], as_json: bool) -> None:
     out.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _api(data: Path) -> ApiClient:
+def open_api(data: Path) -> ApiClient:
+    """A client of the fleet in `data`. Raises SettingsInvalid where none is known."""
     return ApiClient(*api_and_key(data))
 
 
@@ -159,7 +160,8 @@ def _object(option: str, text: str) -> dict[str, Any]:
     return value
 
 
-def _show(rows: list[dict[str, Any]], as_json: bool, columns: list[str], title: str) -> None:
+def show(rows: list[dict[str, Any]], as_json: bool, columns: list[str], title: str) -> None:
+    """Print `rows` as a table of `columns`, or as JSON."""
     if as_json:
         out.print_json(data=rows)
         return

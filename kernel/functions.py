@@ -1,6 +1,7 @@
 """The kernel as one object: a method for each SQL function."""
 
 from kernel.api_functions import ApiFunctions
+from kernel.control_functions import ControlFunctions
 from kernel.delivery_functions import DeliveryFunctions
 from kernel.event_functions import EventFunctions
 from kernel.follow_functions import FollowFunctions
@@ -19,6 +20,7 @@ class Kernel(
     FollowFunctions,
     PeopleFunctions,
     KeyFunctions,
+    ControlFunctions,
     ReadFunctions,
     NotificationFunctions,
     DeliveryFunctions,

@@ -29,7 +29,7 @@ def migrate(database_url: str) -> None:
 
     Raises DatabaseUnavailable where no connection can be made, SettingsInvalid where the database lacks pgvector.
     """
-    with _owner(database_url) as connection, connection.transaction():
+    with owner_connection(database_url) as connection, connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
         try:
             connection.execute(schema_text())  # type: ignore[arg-type]
@@ -94,14 +94,15 @@ def hash_api_key(key: str) -> str:
 
 
 def _call(database_url: str, query: LiteralString, arguments: Sequence[object]) -> None:
-    with _owner(database_url) as connection:
+    with owner_connection(database_url) as connection:
         try:
             connection.execute(query, arguments)
         except psycopg.Error as error:
             raise from_database(error) from None
 
 
-def _owner(database_url: str) -> psycopg.Connection:
+def owner_connection(database_url: str) -> psycopg.Connection:
+    """A connection as the database's owner. Raises DatabaseUnavailable where none can be made."""
     try:
         return psycopg.connect(database_url, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:

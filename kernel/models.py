@@ -104,7 +104,7 @@ class ClaimedTask(Record):
 
 
 class Renewal(Record):
-    """Answer to a renewal. `state`: renewed, cancelled or lost."""
+    """Answer to a renewal. `state`: renewed, cancelled, stopped or lost."""
 
     state: str
     lease_expires_at: datetime | None
@@ -211,6 +211,8 @@ class Task(Record):
     finished_at: datetime | None
     due_at: datetime | None
     delegated_by: str | None
+    stopped: bool
+    cancelled_by: str | None
 
 
 class Event(Record):

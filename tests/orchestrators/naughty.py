@@ -34,6 +34,11 @@ def hang(given: dict) -> None:
     time.sleep(3600)
 
 
+def hang_by_name(given: dict) -> None:
+    Path(given["file"]).write_text(f"{os.getpid()} ")
+    time.sleep(3600)
+
+
 def hang_once(given: dict) -> None:
     if not _first_time(given):
         return

@@ -21,6 +21,7 @@ READERS = ("authenticated", "fleet_api", "fleet_pod")
 TENANT_TABLES = {
     "tenants", "process_def", "decision_def", "bpm_proc_inst", "todolist", "events", "journal", "journal_blob",
     "journal_list", "notifications", "documents", "document_chunk", "agent_profile", "event_wait", "event_arrival",
+    "kill_switch",
 }  # fmt: skip
 HIDDEN_TABLES = {
     "api_key", "idempotency_key", "pod", "notification_preference", "device_token", "webhook_endpoint", "outbox",
@@ -66,6 +67,7 @@ async def rows_of_both_tenants(kernel_api: Kernel, start_pod: StartPod) -> None:
         claimed = await pod.claim()
         await pod.kernel.record_call(claimed, {**model_call(), "request": {"messages": [{"role": "user"}]}})
         await pod.end(claimed, "failed", reason="no", retryable=False)
+        await api.set_kill_switch("agent", "a", "why", False)
 
 
 def test_every_table_has_row_level_security_forced_and_a_policy(rows: Rows) -> None:

@@ -38,6 +38,7 @@ from execution_api.bodies import (
     TaskChange,
 )
 from execution_api.completion_bodies import CompletionRequest
+from execution_api.control_bodies import CancellationRequest, KillSwitchRequest
 from execution_api.metrics import HttpMetrics
 from execution_api.notification_bodies import (
     DeviceRequest,
@@ -241,6 +242,8 @@ _BODIES: dict[str, type[BaseModel]] = {
     "/reassign": ReassignRequest,
     "/tasks/$TASK": TaskChange,
     "/cancel": CancelRequest,
+    "/cancellations": CancellationRequest,
+    "/kill-switches": KillSwitchRequest,
     "/messages": MessageRequest,
     "/signals": SignalRequest,
     "/agents/librarian": AgentRequest,
