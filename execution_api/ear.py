@@ -24,6 +24,7 @@ class Ear:
         self.times = 0
         self._told = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def heard(self, since: int, seconds: float) -> bool:
         """Wait at most `seconds` until the channel was told something after `times` was `since`. Returns whether."""
@@ -39,6 +40,7 @@ class Ear:
 
     async def close(self) -> None:
         """Stop listening."""
+        self._closed = True  # Python 3.11 loses a cancellation that comes together with a notification
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
@@ -46,10 +48,10 @@ class Ear:
     async def _listen(self) -> None:
         connection = self._connect()
         try:
-            while True:
+            while not self._closed:
                 try:
                     await connection.listen(self._channel)
-                    while True:
+                    while not self._closed:
                         if await connection.notified(60):
                             self._tell()
                 except DatabaseUnavailable:

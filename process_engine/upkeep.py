@@ -21,6 +21,7 @@ class Upkeep:
         self._kernel = kernel
         self._pause = pause_seconds
         self._wanted = asyncio.Event()
+        self._ends = False
 
     def hurry(self) -> None:
         """Look now: something has just come."""
@@ -29,10 +30,14 @@ class Upkeep:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Do it as long as the block lasts."""
+        self._ends = False
         task = asyncio.create_task(self.run())
         try:
             yield
         finally:
+            # Python 3.11 loses a cancellation that comes together with an answer (wait_for), so it is told as well.
+            self._ends = True
+            self._wanted.set()
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
@@ -40,7 +45,7 @@ class Upkeep:
     async def run(self) -> None:
         """Do it until cancelled. Nothing that goes wrong ends it."""
         pause = self._pause
-        while True:
+        while not self._ends:
             try:
                 while await work_off_arrivals(self._kernel):
                     pass
