@@ -75,6 +75,10 @@ alter type public.event_type add value if not exists 'CALL_DIVERGED';
 alter type public.event_type add value if not exists 'KILL_SWITCH_SET';
 alter type public.event_type add value if not exists 'KILL_SWITCH_RELEASED';
 alter type public.event_type add value if not exists 'KILL_SWITCH_DRILLED';
+alter type public.event_type add value if not exists 'QUESTION_ASKED';
+alter type public.event_type add value if not exists 'QUESTION_ANSWERED';
+alter type public.event_type add value if not exists 'TASK_SUSPENDED';
+alter type public.event_type add value if not exists 'TASK_RESUMED';
 
 -- == 2. Roles ========================================================================================================
 -- anon, authenticated and service_role are Supabase's; they are made only where they are missing. fleet_api,
@@ -299,7 +303,7 @@ alter table public.journal drop constraint if exists journal_outcome_check;
 do $$ begin
     if not exists (select from pg_catalog.pg_constraint c where c.conname = 'journal_outcomes'
                    and c.conrelid = 'public.journal'::regclass) then
-        alter table public.journal add constraint journal_outcomes check (outcome in ('started', 'ok', 'error'));
+        alter table public.journal add constraint journal_outcomes check (outcome in ('started', 'repeat', 'ok', 'error'));
     end if;
 end $$;
 -- Of a tool: whether doing it twice is doing it once, so that there is nothing to undo; null: not known.
@@ -310,6 +314,33 @@ create unique index if not exists journal_call
     on public.journal (tenant_id, task_id, call_key, occurrence) where replayable;
 create index if not exists journal_of_instance
     on public.journal (tenant_id, proc_inst_id, call_id) where proc_inst_id is not null;
+
+-- What a running task waits for: the answer of a person, a time, or a person's word on a tool that may have run. The
+-- answer is written into the journal as that of the call, so that the task finds it there when it runs again.
+create table if not exists public.task_question (
+    tenant_id text not null references public.tenants,
+    question_id uuid not null,
+    proc_inst_id uuid,
+    task_id uuid not null,
+    call_id bigint not null,
+    kind text not null check (kind in ('person', 'timer', 'unknown_outcome')),
+    question text not null,
+    form jsonb,                                        -- JSON Schema of the answer; null: any
+    assignee text,                                     -- null: the candidate groups, or anybody where there are none
+    candidate_groups jsonb not null,
+    due_at timestamptz,                                -- null: it waits for ever
+    fails boolean not null,                            -- unanswered when it is due, the call fails
+    status text not null check (status in ('open', 'answered', 'expired')),
+    answer jsonb,
+    answered_by text,
+    created_at timestamptz not null,
+    answered_at timestamptz,
+    primary key (tenant_id, question_id),
+    unique (tenant_id, task_id, call_id)
+);
+
+create index if not exists task_question_due on public.task_question (due_at) where status = 'open';
+create index if not exists task_question_open on public.task_question (tenant_id, question_id) where status = 'open';
 
 -- Content of requests and responses by its hash. parts: [{at: path, blob or list: hash}], to be put into body.
 create table if not exists public.journal_blob (
@@ -1120,6 +1151,7 @@ begin
     end loop;
     perform kernel.admit_parked(p_now);
     perform kernel.tend_switches(v_all, p_now);
+    perform kernel.expire_questions(p_now);
     for v_task in
         select t.* from public.todolist t
         where t.status = 'IN_PROGRESS' and t.fencing_token >= v_floor and t.lease_expires_at < p_now
@@ -2021,7 +2053,8 @@ begin
         (p_call ->> 'input_tokens')::int, (p_call ->> 'output_tokens')::int, (p_call ->> 'cost_usd')::numeric,
         (p_call ->> 'latency_ms')::int, (p_call ->> 'idempotent')::boolean, kernel.now())
     on conflict (tenant_id, task_id, call_key, occurrence) where replayable
-    do update set attempt = excluded.attempt, fencing_token = excluded.fencing_token
+    do update set attempt = excluded.attempt, fencing_token = excluded.fencing_token,
+        outcome = case when j.outcome = 'repeat' then 'started' else j.outcome end
     returning j.call_id;
 end $$;
 
@@ -2086,6 +2119,162 @@ begin
     perform kernel.record_event(p_tenant_id, v_task.proc_inst_id, p_task_id, 'TASK_PROGRESS', 'pod:' || v_task.pod_id,
                                 p_message, p_data, kernel.now());
     return query select p_task_id;
+end $$;
+
+-- A call of a running task asks. p_question: {kind, question, form?, assignee?, candidate_groups?, due_at?, seconds?,
+-- fails?}; seconds count from now. Asked again by the same call, it is the question that is there, opened again where
+-- its answer was to run the tool again. Whom it reaches: the assignee or the groups, else who started the instance.
+create or replace function public.ask_question(
+    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call_id bigint, p_question jsonb)
+returns table (question_id uuid, due_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_task public.todolist := kernel.claimed_task(p_tenant_id, p_task_id, p_fencing_token);
+    v_now timestamptz := kernel.now();
+    v_question public.task_question;
+begin
+    insert into public.task_question as q (tenant_id, question_id, proc_inst_id, task_id, call_id, kind, question, form,
+        assignee, candidate_groups, due_at, fails, status, created_at)
+    values (p_tenant_id, kernel.new_id(), v_task.proc_inst_id, p_task_id, p_call_id, p_question ->> 'kind',
+        p_question ->> 'question', nullif(p_question -> 'form', 'null'), p_question ->> 'assignee',
+        coalesce(nullif(p_question -> 'candidate_groups', 'null'), '[]'),
+        coalesce((p_question ->> 'due_at')::timestamptz,
+                 v_now + (p_question ->> 'seconds')::double precision * interval '1 second'),
+        coalesce((p_question ->> 'fails')::boolean, false), 'open', v_now)
+    on conflict (tenant_id, task_id, call_id) do update set status = 'open', answer = null, answered_by = null,
+        answered_at = null, created_at = v_now
+    where q.status <> 'open' and exists (select from public.journal j where j.tenant_id = p_tenant_id
+                                         and j.call_id = p_call_id and j.outcome = 'started')
+    returning q.* into v_question;
+    if found and v_question.kind <> 'timer' then
+        perform kernel.record_event(p_tenant_id, v_task.proc_inst_id, p_task_id, 'QUESTION_ASKED',
+            'pod:' || v_task.pod_id, v_question.question, jsonb_build_object('question_id', v_question.question_id),
+            v_now);
+        perform kernel.notify(p_tenant_id, u.user_id, 'TASK_ASSIGNED', v_task.proc_inst_id, p_task_id,
+                              v_question.question, v_now)
+        from (select v_question.assignee as user_id where v_question.assignee is not null
+              union select 'group:' || g from jsonb_array_elements_text(v_question.candidate_groups) g
+              union select i.initiator from public.bpm_proc_inst i
+              where i.tenant_id = p_tenant_id and i.id = v_task.proc_inst_id and v_question.assignee is null
+                and v_question.candidate_groups = '[]') u;
+    end if;
+    return query select q.question_id, q.due_at from public.task_question q
+    where q.tenant_id = p_tenant_id and q.task_id = p_task_id and q.call_id = p_call_id;
+end $$;
+
+-- The answer of a call that asked, as far as there is one: what is due is expired first.
+create or replace function public.await_answer(
+    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call_id bigint)
+returns table (response jsonb, outcome text)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := kernel.now();
+    v_question public.task_question;
+begin
+    perform kernel.claimed_task(p_tenant_id, p_task_id, p_fencing_token);
+    select q.* into v_question from public.task_question q
+    where q.tenant_id = p_tenant_id and q.task_id = p_task_id and q.call_id = p_call_id and q.status = 'open'
+      and q.due_at <= v_now for no key update;
+    if found then
+        perform kernel.expire_question(v_question, v_now);
+    end if;
+    return query select j.response, j.outcome from public.journal j
+    where j.tenant_id = p_tenant_id and j.task_id = p_task_id and j.call_id = p_call_id;
+end $$;
+
+-- The task waits: it leaves its pod, and the attempt does not count. Where an answer has come meanwhile (p_call_ids: the
+-- calls that ask), it goes on instead. state: waiting or answered.
+create or replace function public.suspend_task(
+    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call_ids jsonb)
+returns table (state text)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_task public.todolist;
+    v_now timestamptz := kernel.now();
+begin
+    select t.* into v_task from public.todolist t
+    where t.tenant_id = p_tenant_id and t.task_id = p_task_id and t.fencing_token = p_fencing_token
+      and t.status::text = 'IN_PROGRESS' for no key update;
+    if not found then
+        perform kernel.refuse_stale();
+    end if;
+    if exists (select from public.task_question q where q.tenant_id = p_tenant_id and q.task_id = p_task_id
+               and p_call_ids @> to_jsonb(q.call_id) and q.status <> 'open') then
+        return query select 'answered';
+        return;
+    end if;
+    update public.todolist t set status = 'WAITING', attempt = t.attempt - 1, lease_expires_at = null
+    where t.tenant_id = p_tenant_id and t.task_id = p_task_id;
+    perform kernel.record_event(p_tenant_id, v_task.proc_inst_id, p_task_id, 'TASK_SUSPENDED', 'pod:' || v_task.pod_id,
+                                v_task.name, jsonb_build_object('attempt', v_task.attempt), v_now);
+    return query select 'waiting';
+end $$;
+
+-- A question is over: its call has p_response, and its task goes on where it waits. The task was locked before.
+create or replace function kernel.settle_question(
+    p_question public.task_question, p_status text, p_answer jsonb, p_by text, p_response jsonb, p_outcome text,
+    p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_task public.todolist;
+begin
+    update public.task_question q set status = p_status, answer = p_answer, answered_by = p_by, answered_at = p_now
+    where q.tenant_id = p_question.tenant_id and q.question_id = p_question.question_id;
+    update public.journal j set outcome = p_outcome, response = p_response, response_parts = '[]',
+        latency_ms = least(extract(epoch from p_now - j."timestamp") * 1000, 2147483647)::int
+    where j.tenant_id = p_question.tenant_id and j.call_id = p_question.call_id;
+    update public.todolist t set status = 'PENDING',
+        available_at = case when t.limited then 'infinity'::timestamptz end,
+        fair_rank = kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now)
+    where t.tenant_id = p_question.tenant_id and t.task_id = p_question.task_id and t.status::text = 'WAITING'
+    returning t.* into v_task;
+    if not found then
+        return;
+    end if;
+    perform kernel.record_event(v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_RESUMED',
+        coalesce(p_by, 'kernel'), v_task.name, jsonb_build_object('question_id', p_question.question_id), p_now);
+    if v_task.limited then
+        perform kernel.admit(v_task.tenant_id, p_now);
+    else
+        perform kernel.wake(true);
+    end if;
+end $$;
+
+create or replace function kernel.expire_question(p_question public.task_question, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_nobody text := format('nobody answered by %s', to_char(p_question.due_at at time zone 'UTC',
+                                                            'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
+begin
+    perform kernel.settle_question(p_question, 'expired', null, null,
+        case when p_question.kind = 'timer' then jsonb_build_object('waited_until', p_question.due_at)
+             when p_question.fails then jsonb_build_object('error', v_nobody)
+             else jsonb_build_object('answered', false, 'reason', v_nobody) end,
+        case when p_question.fails then 'error' else 'ok' end, p_now);
+end $$;
+
+-- Upkeep: waits whose time has come. Tasks are locked before questions, by everybody.
+create or replace function kernel.expire_questions(p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_due public.task_question;
+begin
+    for v_due in
+        select q.* from public.task_question q where q.status = 'open' and q.due_at <= p_now order by q.due_at limit 100
+    loop
+        perform from public.todolist t where t.tenant_id = v_due.tenant_id and t.task_id = v_due.task_id
+        for no key update skip locked;
+        continue when not found;
+        select q.* into v_due from public.task_question q
+        where q.tenant_id = v_due.tenant_id and q.question_id = v_due.question_id and q.status = 'open'
+        for no key update;
+        if found then
+            perform kernel.expire_question(v_due, p_now);
+        end if;
+    end loop;
 end $$;
 
 -- == 8. For the API ==================================================================================================
@@ -2727,6 +2916,62 @@ begin
         perform kernel.apply_step(v_tenant, v_task.proc_inst_id, p_step, kernel.actor(), v_now);
     end if;
     return query select p_task_id, v_task.proc_inst_id, false;
+end $$;
+
+-- Answers a question. p_answer: {answer: what the person said}, for an unknown outcome {answer: {decision: run_again,
+-- skip or fail, result?}}. Only whom the question is for, and whoever has the scope operate, may answer, and only once.
+create or replace function public.answer_question(p_question_id uuid, p_answer jsonb)
+returns setof public.task_question
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_question public.task_question;
+    v_task public.todolist;
+    v_answer jsonb := coalesce(p_answer -> 'answer', 'null');
+    v_decision text := p_answer -> 'answer' ->> 'decision';
+begin
+    select q.* into v_question from public.task_question q
+    where q.tenant_id = v_tenant and q.question_id = p_question_id and q.kind <> 'timer';
+    if not found then
+        perform kernel.refuse('PT404', format('There is no question %s.', p_question_id), 'question_unknown',
+                              'GET /questions lists the open ones.');
+    end if;
+    if not (kernel.is_for_caller(v_question.assignee, v_question.candidate_groups) or kernel.supervises()) then
+        perform kernel.refuse('PT403', format('Question %s is for somebody else.', p_question_id), 'question_foreign',
+                              'Ask them, or somebody with the role operator.');
+    end if;
+    perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_question.proc_inst_id
+    for no key update;
+    select t.* into v_task from public.todolist t
+    where t.tenant_id = v_tenant and t.task_id = v_question.task_id for no key update;
+    select q.* into v_question from public.task_question q
+    where q.tenant_id = v_tenant and q.question_id = p_question_id for no key update;
+    if v_question.status = 'open' and v_question.due_at <= v_now then
+        perform kernel.refuse('PT409', format('Question %s was to be answered by %s.', p_question_id, v_question.due_at),
+                              'question_closed', 'Read the question again.');
+    end if;
+    if v_question.status <> 'open' or v_task.status not in ('WAITING', 'IN_PROGRESS', 'PENDING') then
+        perform kernel.refuse('PT409', format('Question %s is %s, its task is %s.', p_question_id, v_question.status,
+                                              v_task.status), 'question_closed', 'Read the question again.');
+    end if;
+    perform kernel.record_event(v_tenant, v_question.proc_inst_id, v_question.task_id, 'QUESTION_ANSWERED',
+        kernel.actor(), v_question.question, jsonb_build_object('question_id', p_question_id), v_now);
+    if v_question.kind = 'person' then
+        perform kernel.settle_question(v_question, 'answered', v_answer, kernel.actor(), jsonb_build_object(
+            'answered', true, 'answer', v_answer, 'answered_by', kernel.worker()), 'ok', v_now);
+    elsif v_decision = 'run_again' then
+        perform kernel.settle_question(v_question, 'answered', v_answer, kernel.actor(), null, 'repeat', v_now);
+    elsif v_decision = 'skip' then
+        perform kernel.settle_question(v_question, 'answered', v_answer, kernel.actor(),
+                                       coalesce(v_answer -> 'result', '{}'), 'ok', v_now);
+    else
+        perform kernel.settle_question(v_question, 'answered', v_answer, kernel.actor(),
+                                       '{"error": "a person decided that this must not go on"}', 'error', v_now);
+        perform kernel.fail_task(v_task, format('%s A person decided: fail.', v_question.question), null, null, v_now);
+    end if;
+    return query select q.* from public.task_question q
+    where q.tenant_id = v_tenant and q.question_id = p_question_id;
 end $$;
 
 create or replace function public.cancel_instance(p_proc_inst_id uuid, p_reason text)
@@ -3886,6 +4131,24 @@ begin
     using p_proc_inst_id, p_after, p_limit, p_task_id, p_event_type, p_actor, p_upto;
 end $$;
 
+-- Questions of tasks that are not over. p_mine: only those that the caller may answer without the scope operate.
+create or replace function public.find_questions(
+    p_question_id uuid default null, p_task_id uuid default null, p_mine boolean default false,
+    p_after uuid default null, p_limit int default 50)
+returns setof public.task_question
+language sql stable security definer set search_path = '' as $$
+    select q.* from public.task_question q
+    where q.tenant_id = kernel.require_tenant() and q.kind <> 'timer'
+      and (p_question_id is null or q.question_id = p_question_id) and (p_task_id is null or q.task_id = p_task_id)
+      and (p_question_id is not null or p_task_id is not null or q.status = 'open')
+      and (not p_mine or kernel.is_for_caller(q.assignee, q.candidate_groups))
+      and (p_question_id is not null or exists (
+          select from public.todolist t where t.tenant_id = q.tenant_id and t.task_id = q.task_id
+          and t.status in ('WAITING', 'IN_PROGRESS', 'PENDING')))
+      and (p_after is null or q.question_id > p_after)
+    order by q.question_id limit least(p_limit, 500)
+$$;
+
 -- Puts a skeleton of the journal together again (kernel/packing.py takes them apart).
 create or replace function kernel.unpacked(p_tenant_id text, p_body jsonb, p_parts jsonb) returns jsonb
 language plpgsql stable set search_path = '' as $$
@@ -4112,8 +4375,8 @@ do $$
 declare
     v_table text;
     v_tenant_tables text[] := array['tenants', 'process_def', 'decision_def', 'bpm_proc_inst', 'todolist', 'events',
-        'journal', 'journal_blob', 'journal_list', 'notifications', 'documents', 'document_chunk', 'agent_profile',
-        'event_wait', 'event_arrival', 'kill_switch'];
+        'journal', 'journal_blob', 'journal_list', 'task_question', 'notifications', 'documents', 'document_chunk',
+        'agent_profile', 'event_wait', 'event_arrival', 'kill_switch'];
     v_kernel_tables text[] := array['api_key', 'idempotency_key', 'pod', 'notification_preference', 'device_token',
         'webhook_endpoint', 'outbox', 'task_reminder'];
 begin
@@ -4161,7 +4424,10 @@ begin
             ('register_pod', 'fleet_pod, service_role'), ('heartbeat_pod', 'fleet_pod, service_role'),
             ('next_task', 'fleet_pod, service_role'), ('renew_lease', 'fleet_pod, service_role'),
             ('record_call', 'fleet_pod, service_role'), ('journalled_calls', 'fleet_pod, service_role'),
-            ('replay_call', 'fleet_pod, service_role'), ('report_progress', 'fleet_pod, service_role'),
+            ('replay_call', 'fleet_pod, service_role'), ('ask_question', 'fleet_pod, service_role'),
+            ('await_answer', 'fleet_pod, service_role'), ('suspend_task', 'fleet_pod, service_role'),
+            ('answer_question', 'fleet_api, service_role'), ('find_questions', 'fleet_api, service_role'),
+            ('report_progress', 'fleet_pod, service_role'),
             ('save_task_document', 'fleet_pod, service_role'),
             ('authenticate_api_key', 'fleet_api, service_role'), ('note_api_key_use', 'fleet_api, service_role'),
             ('find_api_keys', 'fleet_api, service_role'), ('make_api_key', 'fleet_api, service_role'),

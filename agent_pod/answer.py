@@ -7,6 +7,7 @@ from typing import Any
 from agent_pod.storable import storable
 
 SICK = "sick"
+WAITING = "waiting"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,10 @@ class Failed:
 
 @dataclass(frozen=True)
 class Stopped:
-    """The pod itself ended the run. `why`: cancelled, stopped, lost, draining, or sick (it could start nothing)."""
+    """The pod itself ended the run.
+
+    `why`: cancelled, stopped, lost, draining, waiting (the task is suspended), or sick (the pod could start nothing).
+    """
 
     why: str
 

@@ -1,6 +1,8 @@
 """The desk: the one task at hand, and the token by which its orchestrator is known to the two endpoints."""
 
+import asyncio
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agent_pod.aliases import Aliases
@@ -10,12 +12,17 @@ from kernel.models import ClaimedTask
 
 @dataclass(frozen=True)
 class Work:
-    """A claimed task with the token its orchestrator was given; the token is worth nothing after the task."""
+    """A claimed task with the token its orchestrator was given; the token is worth nothing after the task.
+
+    `stop` ends the run (with an answer.Stopped), `ended` is set when it is over.
+    """
 
     task: ClaimedTask
     token: str
     aliases: Aliases = field(default_factory=Aliases)
     calls: TaskCalls = field(default_factory=TaskCalls)
+    stop: Callable[[str], None] = lambda why: None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Desk:
@@ -24,14 +31,16 @@ class Desk:
     def __init__(self) -> None:
         self.work: Work | None = None
 
-    def open(self, task: ClaimedTask) -> Work:
-        """Put `task` on the desk with a fresh token."""
-        self.work = Work(task, "task-" + secrets.token_urlsafe(24))
+    def open(self, task: ClaimedTask, stop: Callable[[str], None] = lambda why: None) -> Work:
+        """Put `task` on the desk with a fresh token. `stop`: what ends its run."""
+        self.work = Work(task, "task-" + secrets.token_urlsafe(24), stop=stop)
         self.work.aliases.add(self.work.token, "token")
         return self.work
 
     def clear(self) -> None:
         """Nothing is at hand; its token no longer opens anything."""
+        if self.work is not None:
+            self.work.ended.set()
         self.work = None
 
     def find(self, authorization: str | None) -> Work | None:

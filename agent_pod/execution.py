@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent_pod.answer import SICK, Answer, Done, Failed, Stopped
+from agent_pod.answer import SICK, WAITING, Answer, Done, Failed, Stopped
 from agent_pod.desk import Desk, Work
 from agent_pod.keeper import Keeper
 from agent_pod.runners import Runners
@@ -49,7 +49,7 @@ class Execution:
             return Failed(f"agent {task.agent_id!r} is not known: PUT /agents/{task.agent_id}", retryable=False)
         stop = self._stop = asyncio.get_running_loop().create_future()
         self._keeper.hold(task, lambda why: _end(stop, why))
-        work = self._desk.open(task)
+        work = self._desk.open(task, lambda why: _end(stop, why))
         endpoint = urlsplit(self._endpoints.tools_url)
         work.aliases.add_address(str(endpoint.hostname), endpoint.port or 80, "pod")
         try:
@@ -128,6 +128,8 @@ def _message(work: Work, endpoints: Endpoints) -> dict[str, Any]:
 
 
 def _judged(work: Work, answer: Answer) -> Answer:
+    if work.calls.suspended and answer != Stopped("cancelled"):
+        return Stopped(WAITING)
     checked = _checked(work.task, answer)
     if isinstance(checked, Failed) and work.calls.followed_to_the_letter:
         return replace(checked, afresh=True)  # the next attempt would follow the journal to the same end

@@ -15,7 +15,7 @@ from agent_pod.desk import Work
 from agent_pod.metrics import PodMetrics
 from agent_pod.prices import Prices
 from agent_pod.storable import storable
-from agent_pod.task_calls import STARTED
+from agent_pod.task_calls import STARTED, UNANSWERED
 from agent_pod.usage import Usage, usage_of
 from kernel.errors import InvalidInput
 from kernel.functions import Kernel
@@ -48,7 +48,12 @@ class Asked:
     @property
     def is_answered(self) -> bool:
         """Whether the journal has the answer."""
-        return self.earlier is not None and self.earlier.outcome != STARTED
+        return self.earlier is not None and self.earlier.outcome not in UNANSWERED
+
+    @property
+    def may_have_run(self) -> bool:
+        """Whether an earlier run began it and nobody knows how it ended."""
+        return self.earlier is not None and self.earlier.outcome == STARTED
 
     @property
     def idempotency_key(self) -> str:

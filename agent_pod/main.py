@@ -26,8 +26,10 @@ from agent_pod.runner_user import choose_runner_user
 from agent_pod.runners import Runners
 from agent_pod.servers import LoopServer
 from agent_pod.settings import PodSettings
+from agent_pod.suspension import Suspension
 from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
 from agent_pod.tools import DocumentTools
+from agent_pod.waiting_tools import waiting_tools
 from kernel.connect import open_connection
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
@@ -58,7 +60,8 @@ async def serve(settings: PodSettings) -> None:
         stack.push_async_callback(embedder.aclose)
         stack.push_async_callback(runners.close)
         upstream = await stack.enter_async_context(open_upstream(settings.openai_base_url, api_key))
-        tools = ToolGateway(desk, DocumentTools(kernel, embedder, settings.fleet_embedding_model).all(), journal)
+        own_tools = [*DocumentTools(kernel, embedder, settings.fleet_embedding_model).all(), *waiting_tools()]
+        tools = ToolGateway(desk, own_tools, journal, Suspension(kernel, settings.fleet_inline_wait_seconds))
         await stack.enter_async_context(tools.app.router.lifespan_context(tools.app))
         gateway = Starlette(
             routes=[

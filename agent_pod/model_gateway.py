@@ -73,7 +73,8 @@ class ModelGateway:
         if call.asked.is_answered:
             return _replayed(call, (await self._journal.replay(call.asked))[0])
         try:
-            return await (self._stream(call) if call.body.get("stream") else self._plain(call))
+            with call.asked.work.calls.run():
+                return await (self._stream(call) if call.body.get("stream") else self._plain(call))
         except httpx.HTTPError as error:
             await self._record(call, {"error": str(error)}, False)
             return _unreachable(error)
@@ -99,19 +100,20 @@ class ModelGateway:
         # The journal is written before the last event goes out. An orchestrator that goes away cancels whatever is
         # awaited here, so the end is a task of its own.
         last = b""
-        try:
-            async for data in answer.aiter_bytes():
-                events = streamed.feed(data)
-                if streamed.finished:
-                    last += events
-                elif events:
-                    yield events
-            last += streamed.rest()
-        finally:
-            ending = asyncio.create_task(self._end_stream(call, answer, streamed))
-            self._endings.add(ending)
-            ending.add_done_callback(self._endings.discard)
-            await asyncio.shield(ending)
+        with call.asked.work.calls.run():
+            try:
+                async for data in answer.aiter_bytes():
+                    events = streamed.feed(data)
+                    if streamed.finished:
+                        last += events
+                    elif events:
+                        yield events
+                last += streamed.rest()
+            finally:
+                ending = asyncio.create_task(self._end_stream(call, answer, streamed))
+                self._endings.add(ending)
+                ending.add_done_callback(self._endings.discard)
+                await asyncio.shield(ending)
         yield last
 
     async def _end_stream(self, call: "_Call", answer: httpx.Response, streamed: StreamedAnswer) -> None:

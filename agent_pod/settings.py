@@ -18,6 +18,9 @@ class PodSettings(Settings):
     fleet_serves: list[str] = Field(default=[], description="orchestrators this pod runs, as a JSON list; []: all")
     fleet_lease_seconds: int = Field(30, ge=3, le=3600, description="length of a lease; renewed at a third of it")
     fleet_idle_poll_seconds: float = Field(2.0, gt=0, le=60, description="longest pause between polls of an idle pod")
+    fleet_inline_wait_seconds: float = Field(
+        1.0, ge=0, le=3600, description="how long a task waits in its pod for an answer before it is suspended"
+    )
     fleet_drain_seconds: float = Field(
         60.0, ge=0, le=86_400, description="how long a stopping pod lets its task finish before handing it back"
     )

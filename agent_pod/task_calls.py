@@ -1,18 +1,23 @@
 """The calls that earlier runs of a task made, and how this run follows them."""
 
 import asyncio
+import contextlib
 from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
 
 from kernel.models import JournalledCall
 from kernel.packing import Packer
 
 STARTED = "started"
+REPEAT = "repeat"
+UNANSWERED = (STARTED, REPEAT)
 
 
 class TaskCalls:
     """What one run of a task knows of the journal. Empty until `load`.
 
-    `replayed` and `live` count the calls of this run: answered from the journal, and asked.
+    `replayed` and `live` count the calls of this run: answered from the journal, and asked. `running` are those that
+    have no answer yet, `asking` the ids of those that wait for one from outside; `suspended`: the task leaves its pod.
     """
 
     def __init__(self) -> None:
@@ -21,6 +26,9 @@ class TaskCalls:
         self.packer = Packer()
         self.replayed = 0
         self.live = 0
+        self.running = 0
+        self.asking: set[int] = set()
+        self.suspended = False
         self._known: defaultdict[str, deque[JournalledCall]] = defaultdict(deque)
         self._occurrences: Counter[str] = Counter()
         self._told = False
@@ -42,6 +50,15 @@ class TaskCalls:
         self._occurrences[key] += 1
         return self._occurrences[key]
 
+    @contextlib.contextmanager
+    def run(self) -> Iterator[None]:
+        """A call is under way."""
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+
     @property
     def followed_to_the_letter(self) -> bool:
         """Whether every answer that this run got was from the journal, and there was one."""
@@ -49,7 +66,7 @@ class TaskCalls:
 
     def divergence(self) -> int:
         """How many answered calls were not repeated, when a new call has ended; 0 once it was told."""
-        left = sum(call.outcome != STARTED for known in self._known.values() for call in known)
+        left = sum(call.outcome not in UNANSWERED for known in self._known.values() for call in known)
         if left == 0 or self._told:
             return 0
         self._told = True

@@ -20,20 +20,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent_pod.desk import Desk, Work
 from agent_pod.journal import Asked, Journal
 from agent_pod.storable import storable
+from agent_pod.suspension import Suspension
 from agent_pod.tools import IDEMPOTENCY_KEY, Tool, ToolRefused
+from agent_pod.waiting_tools import Waits
 from kernel.errors import FleetError, InvalidInput, LeaseLost
 from knowledge.embed import EmbeddingFailed
 
 logger = logging.getLogger(__name__)
+_SHOWN_ARGUMENTS = 1000
 
 
 class ToolGateway:
     """MCP server at /mcp. Mount `app`; run it within `app.router.lifespan_context`."""
 
-    def __init__(self, desk: Desk, tools: list[Tool], journal: Journal):
+    def __init__(self, desk: Desk, tools: list[Tool], journal: Journal, suspension: Suspension):
         self._desk = desk
         self._tools = {tool.name: tool for tool in tools}
         self._journal = journal
+        self._suspension = suspension
         self._server: Server[Any] = Server("processfleet", on_list_tools=self._list, on_call_tool=self._call)
         self.app: Starlette = self._server.streamable_http_app(
             json_response=True, stateless_http=True, max_request_body_size=32 * 1024 * 1024
@@ -74,9 +78,15 @@ class ToolGateway:
         allowed = {tool.name: tool for tool in self._allowed(asked.work)}
         if name not in allowed:
             result, ok = {"error": f"There is no tool {name!r} for this task. It has: {', '.join(allowed)}."}, False
+        elif asked.may_have_run and not allowed[name].may_run_again:
+            return await self._suspension.wait(await self._journal.begin(asked, False), _unknown_outcome(name, arguments))
         else:
             asked = await self._journal.begin(asked, allowed[name].idempotent)
-            result, ok = await _outcome(allowed[name], asked, arguments)
+            try:
+                with asked.work.calls.run():
+                    result, ok = await _outcome(allowed[name], asked, arguments)
+            except Waits as waits:
+                return await self._suspension.wait(asked, waits.question)
         await self._journal.tool(asked, result, ok, name in self._tools)
         return result, ok
 
@@ -95,13 +105,27 @@ async def _outcome(tool: Tool, asked: Asked, arguments: dict[str, Any]) -> tuple
     try:
         result = await tool(asked.work.task, arguments, {IDEMPOTENCY_KEY: asked.idempotency_key})
         return storable(result), True
-    except LeaseLost:
+    except (LeaseLost, Waits):
         raise
     except (ToolRefused, FleetError, EmbeddingFailed) as refusal:
         return storable({"error": str(refusal)}), False
     except Exception as defect:
         logger.exception("tool %s failed", tool.name)
         return {"error": f"the tool failed: {type(defect).__name__}"}, False
+
+
+def _unknown_outcome(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    asked = json.dumps(arguments, ensure_ascii=False, sort_keys=True)[:_SHOWN_ARGUMENTS]
+    return {
+        "kind": "unknown_outcome",
+        "question": f"The tool {name} was started with {asked}, and its pod died before it answered: it may have run.",
+        "form": {
+            "type": "object",
+            "properties": {"decision": {"enum": ["run_again", "skip", "fail"]}, "result": {"type": "object"}},
+            "required": ["decision"],
+            "additionalProperties": False,
+        },
+    }
 
 
 def _as_result(result: dict[str, Any], ok: bool) -> types.CallToolResult:

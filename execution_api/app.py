@@ -40,6 +40,7 @@ from execution_api.routes import (
     messages,
     notifications,
     operations,
+    questions,
     tasks,
     webhooks,
 )
@@ -63,6 +64,7 @@ _ROOMS = (
     incidents,
     tasks,
     inbox,
+    questions,
     messages,
     events,
     documents,

@@ -87,6 +87,12 @@ class ClaimRequest(Request):
     person: Person | None = Field(None, description="for whom; none: the caller. Others only with the scope `operate`")
 
 
+class AnswerRequest(Request):
+    """Answers a question."""
+
+    answer: Any = Field(description="what the person says; it must satisfy the question's `form` where there is one")
+
+
 class DelegateRequest(Request):
     """Lets somebody else do a task."""
 

@@ -24,6 +24,7 @@ TAGS = [
     {"name": "Incidents", "description": "What failed, and taking it up again."},
     {"name": "Control", "description": "Cancelling work, and holding it back."},
     {"name": "Tasks", "description": "The inbox of people."},
+    {"name": "Questions", "description": "What running tasks ask people."},
     {"name": "Messages", "description": "Events from outside that processes wait for."},
     {"name": "Events", "description": "What happens."},
     {"name": "Documents", "description": "What agents may look up."},

@@ -276,6 +276,25 @@ class Replay(Record):
     outcome: str
 
 
+class Question(Record):
+    """What a task waits for. `kind`: person, or unknown_outcome (of a tool); `status`: open, answered or expired."""
+
+    question_id: UUID
+    proc_inst_id: UUID | None
+    task_id: UUID
+    kind: str
+    question: str
+    form: Json | None
+    assignee: str | None
+    candidate_groups: list[str]
+    due_at: datetime | None
+    status: str
+    answer: Any
+    answered_by: str | None
+    created_at: datetime
+    answered_at: datetime | None
+
+
 class Cost(Record):
     """What an instance's calls came to; `cost_usd` is None where the price of a model is not known."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from kernel.base import KernelBase
-from kernel.models import Json, Task
+from kernel.models import Json, Question, Task
 
 
 class PeopleFunctions(KernelBase):
@@ -59,6 +59,23 @@ class PeopleFunctions(KernelBase):
     async def retry_instance(self, instance_id: UUID) -> list[Task]:
         """Take all FAILED tasks of an instance up again, oldest first."""
         return await self._tasks("retry_instance", proc_inst_id=instance_id)
+
+    async def find_questions(
+        self, task_id: UUID | None = None, mine: bool = False, after: UUID | None = None, limit: int = 50
+    ) -> list[Question]:
+        """Open questions, or all of one task; `mine`: only those that are for the caller. Oldest first, at most 500."""
+        rows = await self._call("find_questions", task_id=task_id, mine=mine, after=after, limit=limit)
+        return [Question.model_validate(row) for row in rows]
+
+    async def get_question(self, question_id: UUID) -> Question | None:
+        """One question."""
+        rows = await self._call("find_questions", question_id=question_id)
+        return Question.model_validate(rows[0]) if rows else None
+
+    async def answer_question(self, question_id: UUID, answer: Any) -> Question:
+        """Answer a question that is open; its task goes on."""
+        rows = await self._call("answer_question", question_id=question_id, answer={"answer": answer})
+        return Question.model_validate(rows[0])
 
     async def _tasks(self, function: str, **args: Any) -> list[Task]:
         return [Task.model_validate(row) for row in await self._call(function, **args)]

@@ -59,6 +59,19 @@ class PodFunctions(KernelBase):
         """The answer of a journalled call."""
         return Replay.model_validate((await self._call("replay_call", **_claim(task), call_id=call_id))[0])
 
+    async def ask_question(self, task: ClaimedTask, call_id: int, question: Json) -> UUID:
+        """Let call `call_id` ask; `question` as in ask_question of init.sql. Returns the question's id."""
+        rows = await self._call("ask_question", **_claim(task), call_id=call_id, question=question)
+        return UUID(str(rows[0]["question_id"]))
+
+    async def await_answer(self, task: ClaimedTask, call_id: int) -> Replay:
+        """The answer of a call that asked; its outcome is "started" or "repeat" as long as there is none."""
+        return Replay.model_validate((await self._call("await_answer", **_claim(task), call_id=call_id))[0])
+
+    async def suspend_task(self, task: ClaimedTask, call_ids: list[int]) -> str:
+        """Let `task` wait without a pod for the calls that ask. Returns "waiting", or "answered" where it need not."""
+        return (await self._call("suspend_task", **_claim(task), call_ids=call_ids))[0]["state"]
+
     async def report_progress(self, task: ClaimedTask, message: str, data: Json | None = None) -> None:
         """Write a TASK_PROGRESS event."""
         await self._call("report_progress", **_claim(task), message=message, data=data)

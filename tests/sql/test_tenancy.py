@@ -20,8 +20,8 @@ PROGRAM_ROLES = ("anon", "authenticated", "fleet_api", "fleet_pod", "fleet_deliv
 READERS = ("authenticated", "fleet_api", "fleet_pod")
 TENANT_TABLES = {
     "tenants", "process_def", "decision_def", "bpm_proc_inst", "todolist", "events", "journal", "journal_blob",
-    "journal_list", "notifications", "documents", "document_chunk", "agent_profile", "event_wait", "event_arrival",
-    "kill_switch",
+    "journal_list", "task_question", "notifications", "documents", "document_chunk", "agent_profile",
+    "event_wait", "event_arrival", "kill_switch",
 }  # fmt: skip
 HIDDEN_TABLES = {
     "api_key", "idempotency_key", "pod", "notification_preference", "device_token", "webhook_endpoint", "outbox",
@@ -65,7 +65,9 @@ async def rows_of_both_tenants(kernel_api: Kernel, start_pod: StartPod) -> None:
         await api.save_agent(Agent(agent_id="a", name="", role="", goal="", persona="", model=None, tools=[]))
         await api.save_documents("m", [DOCUMENT])
         claimed = await pod.claim()
-        await pod.kernel.record_call(claimed, {**model_call(), "request": {"messages": [{"role": "user"}]}})
+        call = {**model_call(), "request": {"messages": [{"role": "user"}]}}
+        call_id = await pod.kernel.record_call(claimed, call)
+        await pod.kernel.ask_question(claimed, call_id, {"kind": "person", "question": "Who?"})
         await pod.end(claimed, "failed", reason="no", retryable=False)
         await api.set_kill_switch("agent", "a", "why", False)
 

@@ -20,8 +20,10 @@ from agent_pod.metrics import PodMetrics
 from agent_pod.model_gateway import ModelGateway, open_upstream
 from agent_pod.prices import Prices
 from agent_pod.servers import LoopServer
+from agent_pod.suspension import Suspension
 from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
 from agent_pod.tools import DocumentTools, Tool
+from agent_pod.waiting_tools import waiting_tools
 from kernel.functions import Kernel
 from kernel.models import Call, ClaimedTask
 from knowledge.embed import Embedder
@@ -89,11 +91,12 @@ class Bench:
     upstream_url: str
     tools: list[Tool] = field(default_factory=list)
     metrics: PodMetrics = field(default_factory=PodMetrics)
+    inline_seconds: float = 0.0
     runs: int = 0
 
     @contextlib.asynccontextmanager
-    async def again(self) -> AsyncIterator[Run]:
-        self.set_clock(self.runs * 3600)
+    async def again(self, seconds: float = 3600) -> AsyncIterator[Run]:
+        self.set_clock(self.runs * seconds)
         self.runs += 1
         pod = await self.start_pod(name=f"pod-{self.runs}")
         async with self.serve(await pod.claim()) as run:
@@ -104,7 +107,12 @@ class Bench:
         """The endpoints with `task` on the desk."""
         desk, journal = Desk(), Journal(self.kernel, Prices({}), self.metrics)
         embedder = Embedder(self.upstream_url, "offline", MODEL)
-        tools = ToolGateway(desk, [*DocumentTools(self.kernel, embedder, MODEL).all(), *self.tools], journal)
+        tools = ToolGateway(
+            desk,
+            [*DocumentTools(self.kernel, embedder, MODEL).all(), *waiting_tools(), *self.tools],
+            journal,
+            Suspension(self.kernel, self.inline_seconds),
+        )
         async with (
             open_upstream(self.upstream_url, "sk-real") as upstream,
             tools.app.router.lifespan_context(tools.app),
@@ -119,7 +127,7 @@ class Bench:
                 0,
             ) as server,
         ):
-            work = desk.open(task)
+            work = desk.open(task, lambda why: desk.clear())
             work.aliases.add_address("127.0.0.1", int(server.url.rpartition(":")[2]), "pod")
             yield Run(server.url, work)
         await embedder.aclose()

@@ -17,6 +17,7 @@ from agent_pod.journal import Journal
 from agent_pod.metrics import PodMetrics
 from agent_pod.prices import Prices
 from agent_pod.servers import LoopServer
+from agent_pod.suspension import Suspension
 from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
 from agent_pod.tools import DocumentTools
 from kernel.functions import Kernel
@@ -67,7 +68,9 @@ def open_tools(start_pod: Any, enqueue: Any, kernel_api: Kernel, kernel_pod: Ker
         task = await pod.claim()
         desk, embedder = Desk(), Embedder(offline_url, "offline", MODEL)
         journal = Journal(kernel_pod, Prices({}), PodMetrics())
-        gateway = ToolGateway(desk, DocumentTools(kernel_pod, embedder, MODEL).all(), journal)
+        gateway = ToolGateway(
+            desk, DocumentTools(kernel_pod, embedder, MODEL).all(), journal, Suspension(kernel_pod, 0)
+        )
         app = Starlette(routes=[Mount("/", OnlyTheTaskAtHand(gateway.app, desk))])
         async with (
             gateway.app.router.lifespan_context(gateway.app),
