@@ -299,11 +299,11 @@ alter table public.journal add column if not exists response_parts jsonb not nul
 alter table public.journal add column if not exists call_key text;          -- sha256 of kind and canonical request
 alter table public.journal add column if not exists occurrence int;         -- 1: the first call of this key in its task
 alter table public.journal add column if not exists replayable boolean not null default false;
-alter table public.journal drop constraint if exists journal_outcome_check;
+alter table public.journal drop constraint if exists journal_outcome_check, drop constraint if exists journal_outcomes;
 do $$ begin
-    if not exists (select from pg_catalog.pg_constraint c where c.conname = 'journal_outcomes'
+    if not exists (select from pg_catalog.pg_constraint c where c.conname = 'journal_call_outcomes'
                    and c.conrelid = 'public.journal'::regclass) then
-        alter table public.journal add constraint journal_outcomes check (outcome in ('started', 'repeat', 'ok', 'error'));
+        alter table public.journal add constraint journal_call_outcomes check (outcome in ('started', 'repeat', 'ok', 'error'));
     end if;
 end $$;
 -- Of a tool: whether doing it twice is doing it once, so that there is nothing to undo; null: not known.

@@ -54,7 +54,7 @@ class ToolGateway:
                     input_schema=tool.input_schema,
                     annotations=types.ToolAnnotations(idempotent_hint=tool.idempotent),
                 )
-                for tool in self._allowed(self._work(context))
+                for tool in self._offered(self._work(context))
             ]
         )
 
@@ -79,7 +79,9 @@ class ToolGateway:
         if name not in allowed:
             result, ok = {"error": f"There is no tool {name!r} for this task. It has: {', '.join(allowed)}."}, False
         elif asked.may_have_run and not allowed[name].may_run_again:
-            return await self._suspension.wait(await self._journal.begin(asked, False), _unknown_outcome(name, arguments))
+            return await self._suspension.wait(
+                await self._journal.begin(asked, False), _unknown_outcome(name, arguments)
+            )
         else:
             asked = await self._journal.begin(asked, allowed[name].idempotent)
             try:
@@ -93,6 +95,10 @@ class ToolGateway:
     def _allowed(self, work: Work) -> list[Tool]:
         named = work.task.agent.tools if work.task.agent else []
         return [tool for tool in self._tools.values() if not named or tool.name in named]
+
+    def _offered(self, work: Work) -> list[Tool]:
+        named = work.task.agent.tools if work.task.agent else []
+        return [tool for tool in self._allowed(work) if named or tool.offered]
 
     def _work(self, context: ServerRequestContext[Any]) -> Work:
         work = self._desk.find(context.request.headers.get("authorization")) if context.request else None

@@ -25,7 +25,7 @@ class Tool:
     """A tool: what the model is told, and what it does with a task, arguments and `_meta`.
 
     `idempotent` (told to clients as an MCP annotation): the same arguments again change nothing more. `keyed`: it does
-    what it does once for each idempotency key.
+    what it does once for each idempotency key. `offered`: models see it without being told of it by the agent's list.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Tool:
     idempotent: bool
     run: Callable[[ClaimedTask, _Json, _Json], Awaitable[_Json]]
     keyed: bool = False
+    offered: bool = True
 
     @property
     def may_run_again(self) -> bool:

@@ -1,5 +1,8 @@
 """The tools by which a task waits: for a person's answer, or for a time. They do not run; what they ask is put to the
 database, and the task leaves its pod until the answer is there.
+
+Any orchestrator may call them. A model is offered them only where the agent's list of tools names them, because whoever
+asks holds up a process.
 """
 
 from datetime import UTC, datetime
@@ -42,6 +45,7 @@ def waiting_tools() -> list[Tool]:
             ),
             True,
             _ask_person,
+            offered=False,
         ),
         Tool(
             "wait_until",
@@ -49,6 +53,7 @@ def waiting_tools() -> list[Tool]:
             _schema({"time": {"type": ["string", "number"], "description": f"Until when: {_TIME}."}}, ["time"]),
             True,
             _wait_until,
+            offered=False,
         ),
     ]
 

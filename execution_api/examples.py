@@ -213,6 +213,23 @@ _WEBHOOK: Json = {
     "disabled_reason": None,
     "created_at": _AT,
 }
+_QUESTION: Json = {
+    "question_id": "01a1f8c7-7d0d-72db-b536-6dc38a1059fa",
+    "proc_inst_id": "01a1f8c7-7d0d-7000-8000-6dc38a1059fa",
+    "task_id": "01a1f8c7-7d0d-7001-8000-6dc38a1059fa",
+    "kind": "person",
+    "question": "May I refund 90 euros?",
+    "form": {"type": "object", "properties": {"approved": {"type": "boolean"}}, "required": ["approved"]},
+    "assignee": "bob@example.org",
+    "candidate_groups": [],
+    "due_at": "2026-11-21T09:30:00Z",
+    "status": "open",
+    "answer": None,
+    "answered_by": None,
+    "created_at": "2026-11-20T09:30:00Z",
+    "answered_at": None,
+}
+
 _DELIVERY: Json = {
     "outbox_id": 71,
     "channel": "webhook",
@@ -307,6 +324,9 @@ EXAMPLES: dict[str, Json] = {
     "BulkCancelRequest": {"reason": "The campaign is over.", "process_definition_id": "refund", "status": "ERROR"},
     "BulkCancelled": {"dry_run": True, "instances": [_INSTANCE_ID], "cancelled": 0, "is_complete": True},
     "CancelRequest": {"reason": "The customer withdrew the request."},
+    "AnswerRequest": {"answer": {"approved": True}},
+    "Question": _QUESTION,
+    "Page_Question_": {"items": [_QUESTION], "next": None},
     "ClaimRequest": {"person": "bob@example.org"},
     "Completion": {
         "process_instance_id": _INSTANCE_ID,

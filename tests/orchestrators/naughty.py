@@ -1,9 +1,11 @@
 """An orchestrator that misbehaves as its task tells it to: input {"do": ...}. Run as a program by the tests."""
 
+import json
 import os
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 from orchestrators import kit
@@ -12,8 +14,21 @@ from orchestrators import kit
 def handle(task: kit.Task) -> dict:
     """Do what the task says."""
     deed = task.input.get("do", "answer")
+    if deed == "ask_person":
+        return {"said": ask_person(task)}
     globals()[deed](task.input)
     return {"did": deed, "pid": os.getpid()}
+
+
+def ask_person(task: kit.Task) -> str:
+    """What a person says, asked with nothing but one POST (MCP 2025-06-18, streamable HTTP)."""
+    arguments = {"name": "ask_person", "arguments": {"question": "May I?"}}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": arguments}
+    headers = {"Authorization": f"Bearer {task.token}", "Content-Type": "application/json"}
+    headers |= {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": kit.MCP_PROTOCOL_VERSION}
+    request = urllib.request.Request(task.tools_url, json.dumps(call).encode(), headers)
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)["result"]["structuredContent"]["answer"]
 
 
 def answer(given: dict) -> None:

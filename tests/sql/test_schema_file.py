@@ -33,7 +33,7 @@ def test_the_comparison_sees_a_change_of_every_kind(owner: psycopg.Connection) -
     changes = {
         "columns": "alter table todolist add column extra int",
         "indexes": "drop index todolist_queue",
-        "constraints": "alter table journal drop constraint journal_outcomes",
+        "constraints": "alter table journal drop constraint journal_call_outcomes",
         "policies": "drop policy own_tenant on todolist",
         "functions": "grant execute on function find_agents to anon",
         "relations": "alter table todolist no force row level security",

@@ -23,6 +23,7 @@ from delivery.settings import DeliverySettings
 from execution_api.app import create_app
 from execution_api.bodies import (
     AgentRequest,
+    AnswerRequest,
     BulkCancelRequest,
     CancelRequest,
     DecisionRequest,
@@ -248,6 +249,7 @@ _BODIES: dict[str, type[BaseModel]] = {
     "/signals": SignalRequest,
     "/agents/librarian": AgentRequest,
     "/evaluate": DecisionRequest,
+    "/answer": AnswerRequest,
     "/read-flag": ReadFlag,
     "/notifications/read": ReadThrough,
     "/notification-preferences": PreferencesRequest,
