@@ -16,6 +16,7 @@ from rich.table import Table
 from benchmarks import (
     api_start,
     burst,
+    cancel_latency,
     drain,
     engine_steps,
     fairness,
@@ -35,6 +36,7 @@ PARTS: dict[str, Callable[[str], Awaitable[list[Figure]]]] = {
     "held-snapshot": held_snapshot.measure,
     "burst": burst.measure,
     "pick-up": pick_up.measure,
+    "cancel-latency": cancel_latency.measure,
     "pod-overhead": pod_overhead.measure,
     "engine-steps": engine_steps.measure,
     "fairness": fairness.measure,
