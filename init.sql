@@ -920,8 +920,7 @@ begin
     return true;
 end $$;
 
--- Parks at most p_limit tasks of a switch, those first that would be claimed first, and takes running ones back where it
--- says so. What somebody holds at this moment is left to the next call. Those that wait for the time of their next
+-- Parks at most p_limit tasks of a switch, those first that would be claimed first, and takes running ones back. What somebody holds at this moment is left to the next call. Those that wait for the time of their next
 -- attempt are parked when it comes.
 create or replace function kernel.enforce_switch(
     p_switch public.kill_switch, p_limit int, p_now timestamptz, out parked int, out stopped int)
@@ -948,10 +947,11 @@ begin
             limit p_limit for no key update skip locked);
         get diagnostics parked = row_count;
     end if;
-    stopped := case when p_switch.stops_running then kernel.take_back(p_switch, p_limit, p_now) else 0 end;
+    stopped := kernel.take_back(p_switch, p_limit, p_now);
 end $$;
 
--- Takes running tasks from their pods: they are parked, the attempt does not count, and the pods are woken to see it.
+-- Takes running tasks from their pods: all where the switch says so, else those that were claimed after it was set and
+-- before they were parked. They are parked, the attempt does not count, and the pods are woken to see it.
 create or replace function kernel.take_back(p_switch public.kill_switch, p_limit int, p_now timestamptz) returns int
 language plpgsql volatile set search_path = '' as $$
 declare
@@ -961,6 +961,7 @@ begin
     for v_task in
         select t.* from public.todolist t
         where t.status = 'IN_PROGRESS' and kernel.is_in_scope(p_switch, t.tenant_id, t.agent_orch, t.agent_id)
+          and (p_switch.stops_running or t.started_at > p_switch.set_at)
         limit p_limit for no key update skip locked
     loop
         update public.todolist t set status = 'PENDING', attempt = t.attempt - 1, lease_expires_at = null,

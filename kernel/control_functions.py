@@ -39,7 +39,8 @@ class ControlFunctions(KernelBase):
         return KillSwitch.model_validate(rows[0])
 
     async def enforce_kill_switch(self, switch_id: UUID) -> tuple[int, int]:
-        """Park what is queued in the scope of a switch, and take back what runs where it says so.
+        """Park what is queued in the scope of a switch, and take back what runs: all of it where the switch says so,
+        else what was claimed after it was set.
 
         Returns how many tasks were parked and how many were taken back.
         """

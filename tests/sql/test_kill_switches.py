@@ -105,6 +105,19 @@ async def test_what_runs_is_taken_back_where_the_switch_says_so_and_its_attempt_
     assert (again.task_id, again.attempt) == (task_id, 1)
 
 
+async def test_what_is_claimed_before_it_could_be_parked_is_taken_back(
+    start_pod: StartPod, enqueue: Enqueue, kernel_api: Kernel, rows: Rows
+) -> None:
+    pod = await start_pod()
+    await enqueue(2)
+    before = await pod.claim()
+    made = await kernel_api.set_kill_switch("tenant", "", "it runs wild", False)
+    late = await pod.claim()
+    assert await kernel_api.enforce_kill_switch(made.switch_id) == (0, 1)
+    assert (await pod.kernel.renew_lease(late, 60)).state == "stopped"
+    assert (await pod.kernel.renew_lease(before, 60)).state == "renewed"
+
+
 async def returned_by_retry(pod: Any, task: Any, set_clock: SetClock) -> None:
     await pod.end(task, "failed", reason="busy", retryable=True, log_tail="")
     set_clock(30)
