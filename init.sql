@@ -2237,7 +2237,9 @@ begin
     end if;
     perform kernel.record_event(v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_RESUMED',
         coalesce(p_by, 'kernel'), v_task.name, jsonb_build_object('question_id', p_question.question_id), p_now);
-    if v_task.limited then
+    if kernel.hold_back(v_task) then
+        return;
+    elsif v_task.limited then
         perform kernel.admit(v_task.tenant_id, p_now);
     else
         perform kernel.wake(true);
@@ -2765,6 +2767,7 @@ begin
     update public.todolist t set status = case when v_for_person then 'TODO' else 'PENDING' end::public.task_status,
         draft = case when v_for_person then coalesce(t.output, t.draft) end, output = null, submitted_by = null,
         attempt = 0, error = null, log_tail = null, finished_at = null, cancelled_by = null,
+        stopped = false,
         limited = v_limited, available_at = case when v_limited then 'infinity'::timestamptz end,
         fair_rank = case when v_for_person then 0
                          else kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now) end

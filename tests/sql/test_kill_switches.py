@@ -269,3 +269,21 @@ async def test_what_cannot_be_a_switch_is_refused_by_name(kernel_api: Kernel, st
     await release(kernel_api, made)
     with pytest.raises(Conflict):
         await release(kernel_api, made)
+
+
+async def test_a_task_whose_question_is_answered_waits_too(
+    start_pod: StartPod, enqueue: Enqueue, kernel_api: Kernel
+) -> None:
+    pod = await start_pod()
+    [task_id] = await enqueue()
+    task = await pod.claim()
+    call = {"kind": "tool", "name": "ask_person", "request": {}, "outcome": "started", "call_key": "k", "occurrence": 1}
+    costs = {"input_tokens": 0, "output_tokens": 0, "cost_usd": "0", "latency_ms": 0, "replayable": True}
+    call_id = await pod.kernel.record_call(task, {**call, **costs})
+    asked = await pod.kernel.ask_question(task, call_id, {"kind": "person", "question": "May I?"})
+    assert await pod.kernel.suspend_task(task, [call_id]) == "waiting"
+    made = await switch(kernel_api, "tenant")
+    await kernel_api.answer_question(asked, "yes")
+    assert await pod.next() is None
+    await release(kernel_api, made)
+    assert (await pod.claim()).task_id == task_id
