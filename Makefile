@@ -22,10 +22,10 @@ demo: .venv/ready ## Run five requests through a whole fleet, on this project's 
 	@$(BIN)/fleet demo
 
 test: .venv/ready ## Run the test suite
-	@$(BIN)/python -m pytest -m "not chaos"
+	@$(BIN)/python -m pytest -m "not chaos" -n auto --dist loadfile
 
-test-all: .venv/ready ## Run the test suite with the slow tests that kill and freeze things
-	@$(BIN)/python -m pytest
+test-all: test ## Run the test suite with the slow tests that kill and freeze things
+	@$(BIN)/python -m pytest -m chaos
 
 check: .venv/ready ## Format, lint, types, import contracts, lock file
 	@$(UV) lock --check -q
