@@ -1800,7 +1800,8 @@ begin
                   and t.agent_orch = p_queues ->> kernel.queue_of(look, jsonb_array_length(p_queues))
                   and t.priority = kernel.priority_of(look, jsonb_array_length(p_queues))
                   and t.fair_rank >= kernel.remembered(kernel.floor_of(look, jsonb_array_length(p_queues)))
-                  and (look >= 0 or t.fair_rank < kernel.rank_of(v_now - interval '1 minute'))
+                  and t.fair_rank < case when look >= 0 then 9223372036854775807
+                                         else kernel.rank_of(v_now - interval '1 minute') end
                 order by t.fair_rank, t.task_id limit 1
                 for no key update skip locked) head
             where kernel.goes_by_floors(p_queues)

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,13 @@ from live_fleet import LiveFleet, one_step
 from fleet.fleet_tree import FleetTree
 
 ORCHESTRATORS = Path(__file__).resolve().parents[1] / "orchestrators"
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder with a short name: the socket of a database below it has room for 85 characters."""
+    with tempfile.TemporaryDirectory(prefix="fleet-e2e-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")
