@@ -272,8 +272,8 @@ create table if not exists public.events (
 create index if not exists events_of_instance
     on public.events (tenant_id, proc_inst_id, event_id) where proc_inst_id is not null;
 
--- One row per model or tool call. What calls share is stored once: request and response are skeletons whose parts are in
--- journal_blob and journal_list (see kernel/packing.py); kernel.whole_call puts them together again.
+-- One row per model or tool call. What calls share is stored once: request and response are skeletons whose parts are
+-- in journal_blob and journal_list (see kernel/packing.py); kernel.whole_call puts them together again.
 create table if not exists public.journal (
     tenant_id text not null,
     call_id bigint generated always as identity,
@@ -386,8 +386,8 @@ do $$ begin
     end if;
 end $$;
 
--- Who was reminded of which time; another due_at is another reminder. Without foreign keys: they would be looked at when
--- a task ends.
+-- Who was reminded of which time; another due_at is another reminder. Without foreign keys: they would be looked at
+-- when a task ends.
 create table if not exists public.task_reminder (
     tenant_id text not null,
     task_id uuid not null,
@@ -640,7 +640,8 @@ begin
     return query select kernel.now();
 end $$;
 
--- A version 7 UUID (RFC 9562 section 5.7): ids in order of creation, so indexes stay dense and pages can be keyed by id.
+-- A version 7 UUID (RFC 9562 section 5.7): ids in order of creation, so indexes stay dense and pages can be keyed by
+-- id.
 create or replace function kernel.new_id() returns uuid
 language sql volatile as $$
     select encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
@@ -815,8 +816,8 @@ language sql immutable as $$
     select case when p_look < 0 then 5 + (p_look - p_queues + 1) / p_queues else 5 - p_look / p_queues end
 $$;
 
--- Priorities must not starve: in every tenth hundredth of a second a claim looks first, from the lowest priority on, for
--- tasks that have waited a minute.
+-- Priorities must not starve: in every tenth hundredth of a second a claim looks first, from the lowest priority on,
+-- for tasks that have waited a minute.
 create or replace function kernel.first_look(p_queues int) returns int
 language sql stable as $$
     select case when kernel.statement_ms() / 10 % 10 = 0 then -4 * p_queues else 0 end
@@ -895,7 +896,8 @@ begin
     return exists (select from public.kill_switch s where s.released_at is null);
 end $$;
 
-create or replace function kernel.is_in_scope(p_switch public.kill_switch, p_tenant_id text, p_queue text, p_agent_id text)
+create or replace function kernel.is_in_scope(
+    p_switch public.kill_switch, p_tenant_id text, p_queue text, p_agent_id text)
 returns boolean language sql immutable as $$
     select (p_switch.tenant_id is null or p_switch.tenant_id = p_tenant_id)
        and case p_switch.scope when 'orchestrator' then p_queue = p_switch.key
@@ -920,8 +922,9 @@ begin
     return true;
 end $$;
 
--- Parks at most p_limit tasks of a switch, those first that would be claimed first, and takes running ones back. What somebody holds at this moment is left to the next call. Those that wait for the time of their next
--- attempt are parked when it comes.
+-- Parks at most p_limit tasks of a switch, those first that would be claimed first, and takes running ones back. What
+-- somebody holds at this moment is left to the next call. Those that wait for the time of their next attempt are parked
+-- when it comes.
 create or replace function kernel.enforce_switch(
     p_switch public.kill_switch, p_limit int, p_now timestamptz, out parked int, out stopped int)
 language plpgsql volatile set search_path = '' as $$
@@ -1278,10 +1281,10 @@ begin
     end if;
 end $$;
 
--- Inserts tasks. p_tasks: array of {process_definition_id?, activity_id, name, iteration?, engine_token?, agent_orch?, agent_id?, agent_mode?,
--- instruction?, input?, output_schema?, form?, assignee?, candidate_groups?, priority?, max_attempts?,
--- timeout_seconds?, due_at?}. A task with agent_orch is PENDING, one without is TODO. An orchestrator that nobody has
--- registered is an incident at once.
+-- Inserts tasks. p_tasks: array of {process_definition_id?, activity_id, name, iteration?, engine_token?, agent_orch?,
+-- agent_id?, agent_mode?, instruction?, input?, output_schema?, form?, assignee?, candidate_groups?, priority?,
+-- max_attempts?, timeout_seconds?, due_at?}. A task with agent_orch is PENDING, one without is TODO. An orchestrator
+-- that nobody has registered is an incident at once.
 create or replace function kernel.insert_tasks(
     p_tenant_id text, p_proc_inst_id uuid, p_process_definition_id text, p_tasks jsonb, p_actor text,
     p_now timestamptz) returns setof public.todolist
@@ -1304,7 +1307,8 @@ begin
             select r.*, coalesce(r.priority, 3) as level, ordinality
             from jsonb_array_elements(p_tasks) with ordinality as e(task, ordinality),
                  jsonb_to_record(e.task) as r(
-                    process_definition_id text, activity_id text, name text, iteration int, engine_token text, agent_orch text, agent_id text,
+                    process_definition_id text, activity_id text, name text, iteration int, engine_token text,
+                    agent_orch text, agent_id text,
                     agent_mode public.agent_mode, instruction text, input jsonb, output_schema jsonb, form jsonb,
                     assignee text, candidate_groups jsonb, priority smallint, max_attempts int, timeout_seconds int,
                     due_at timestamptz)
@@ -1415,8 +1419,8 @@ begin
     end if;
 end $$;
 
--- Cancels the open tasks of an instance: those with the given engine tokens, or all where p_tokens is null. A pod
--- that runs one of them learns of it at its next renewal, and is woken to renew now. One that was cancelled alone can no
+-- Cancels the open tasks of an instance: those with the given engine tokens, or all where p_tokens is null. A pod that
+-- runs one of them learns of it at its next renewal, and is woken to renew now. One that was cancelled alone can no
 -- longer be taken up.
 drop function if exists kernel.cancel_tasks(text, uuid, jsonb, text, timestamptz);
 create or replace function kernel.cancel_tasks(
@@ -1878,9 +1882,9 @@ begin
     return v_task;
 end $$;
 
--- Events to work off, claimed for p_claim_seconds: timers that are due, and messages and signals that found somebody who
--- waits. Whoever takes them computes the step and calls settle_arrival; what is not settled in time is taken again. The
--- place is in the index of what is to do, so that an idle call reads the heads of three indexes.
+-- Events to work off, claimed for p_claim_seconds: timers that are due, and messages and signals that found somebody
+-- who waits. Whoever takes them computes the step and calls settle_arrival; what is not settled in time is taken again.
+-- The place is in the index of what is to do, so that an idle call reads the heads of three indexes.
 create or replace function public.take_arrivals(p_limit int, p_claim_seconds int)
 returns table (tenant_id text, arrival_id uuid, kind text, name text, variables jsonb, initiator text,
                proc_inst_id uuid, process_definition_id text, process_definition_version int, engine_token text,
@@ -2017,9 +2021,9 @@ end $$;
 
 -- p_call: {kind, name, request, response, outcome, input_tokens, output_tokens, cost_usd, latency_ms, call_key?,
 -- occurrence?, replayable?, call_id?, idempotent?, diverged?, blobs?, lists?}. request and response are {body, parts};
--- blobs and lists hold what their parts name and the journal may not have yet. With call_id it is the answer to a call that was
--- started; written twice, a call is there once. diverged: {unreplayed} where it is
--- the first call of this attempt that an earlier one did not ask while that one's calls are still unasked.
+-- blobs and lists hold what their parts name and the journal may not have yet. With call_id it is the answer to a call
+-- that was started; written twice, a call is there once. diverged: {unreplayed} where it is the first call of this
+-- attempt that an earlier one did not ask while that one's calls are still unasked.
 create or replace function public.record_call(
     p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call jsonb)
 returns table (call_id bigint)
@@ -2186,8 +2190,8 @@ begin
     where j.tenant_id = p_tenant_id and j.task_id = p_task_id and j.call_id = p_call_id;
 end $$;
 
--- The task waits: it leaves its pod, and the attempt does not count. Where an answer has come meanwhile (p_call_ids: the
--- calls that ask), it goes on instead. state: waiting or answered.
+-- The task waits: it leaves its pod, and the attempt does not count. Where an answer has come meanwhile (p_call_ids:
+-- the calls that ask), it goes on instead. state: waiting or answered.
 create or replace function public.suspend_task(
     p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call_ids jsonb)
 returns table (state text)
@@ -2752,7 +2756,8 @@ begin
     return query select * from public.get_task(p_task_id) t where t.tenant_id = v_tenant;
 end $$;
 
--- Takes up again a task that failed or was cancelled alone, as it is: with all its attempts, and what a person had entered as their draft.
+-- Takes up again a task that failed or was cancelled alone, as it is: with all its attempts, and what a person had
+-- entered as their draft.
 create or replace function kernel.take_up(p_task public.todolist, p_now timestamptz) returns setof public.todolist
 language plpgsql volatile set search_path = '' as $$
 declare
@@ -2878,8 +2883,8 @@ begin
     perform kernel.clear_error(v_tenant, p_proc_inst_id);
 end $$;
 
--- A person submits a task. Either p_step moves the instance on, or p_incident {revision, reason} says why it cannot go on
--- from that revision.
+-- A person submits a task. Either p_step moves the instance on, or p_incident {revision, reason} says why it cannot go
+-- on from that revision.
 create or replace function public.submit_task(
     p_task_id uuid, p_output jsonb, p_step jsonb default null, p_incident jsonb default null,
     p_idempotency_key text default null, p_fingerprint text default null)
@@ -3283,7 +3288,8 @@ end $$;
 
 drop function if exists public.save_document(text, text, text, text, text, jsonb);
 
--- All or none. p_documents: array of {title, source, media_type, content, chunks}; see kernel.store_document for chunks.
+-- All or none. p_documents: array of {title, source, media_type, content, chunks}; see kernel.store_document for
+-- chunks.
 create or replace function public.save_documents(p_embedding_model text, p_documents jsonb)
 returns table (doc_id uuid, title text, source text)
 language plpgsql volatile security definer set search_path = '' as $$
@@ -3344,8 +3350,8 @@ begin
 end $$;
 
 -- Hybrid search: the nearest chunks by meaning and by words, joined by reciprocal rank fusion (Cormack, Clarke,
--- Buettcher 2009, k = 60). By words, each word weighs what it is worth in BM25 (Robertson, Zaragoza 2009, 3.1): one that
--- few chunks hold counts more. Both scans are exact within the tenant.
+-- Buettcher 2009, k = 60). By words, each word weighs what it is worth in BM25 (Robertson, Zaragoza 2009, 3.1): one
+-- that few chunks hold counts more. Both scans are exact within the tenant.
 create or replace function public.search_documents(
     p_query text, p_embedding_model text, p_embedding jsonb, p_limit int)
 returns table (doc_id uuid, title text, source text, chunk int, heading text, content text, score double precision)
@@ -3705,8 +3711,8 @@ end $$;
 
 -- Claims up to p_limit of what is due on p_channels, for p_lease_seconds. No tenant gets more than p_per_tenant on a
 -- channel at one time, over all deliverers, so that one with slow receivers leaves room for the others; which tenants
--- come first is left to chance. target: {url, secret} of a webhook endpoint, {token} of a device; null where it is gone.
--- The tenants with something open are found by jumping from one to the next in the index.
+-- come first is left to chance. target: {url, secret} of a webhook endpoint, {token} of a device; null where it is
+-- gone. The tenants with something open are found by jumping from one to the next in the index.
 create or replace function public.claim_deliveries(
     p_channels jsonb, p_limit int, p_per_tenant int, p_lease_seconds int)
 returns table (tenant_id text, outbox_id bigint, channel public.outbox_channel, destination text, payload jsonb,
@@ -3866,8 +3872,8 @@ begin
     return next;
 end $$;
 
--- Upkeep, about once a minute: tells the assignee, or where there is none the groups, of tasks whose time has come, and a
--- day before; where there was less than two days' time, at half of it. At most 500 of each at a time.
+-- Upkeep, about once a minute: tells the assignee, or where there is none the groups, of tasks whose time has come, and
+-- a day before; where there was less than two days' time, at half of it. At most 500 of each at a time.
 create or replace function public.remind_people() returns table (reminded bigint)
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -4218,7 +4224,8 @@ end $$;
 -- may come later. So a follower reads up to a horizon only, behind which no more can come. Whoever writes events holds
 -- the lock RowExclusiveLock on the table from before a number is given until the commit can be seen. Of the followers'
 -- process, two looks at event_marks therefore tell: when all who held the lock in the first look have let it go, every
--- event up to the last_id of that look is there, or never will be. An open transaction that wrote no event delays nothing.
+-- event up to the last_id of that look is there, or never will be. An open transaction that wrote no event delays
+-- nothing.
 
 -- p_seconds: for how long the database is to tell the channel fleet_events of new events.
 create or replace function public.want_events(p_seconds int) returns table (until_ms bigint)
@@ -4463,7 +4470,8 @@ begin
             ('get_task', 'authenticated, fleet_api'), ('find_tasks', 'authenticated, fleet_api'),
             ('find_events', 'authenticated, fleet_api'), ('find_calls', 'authenticated, fleet_api'),
             ('find_inbox', 'fleet_api, service_role'), ('want_events', 'fleet_api, service_role'),
-            ('event_marks', 'fleet_api, service_role'), ('events_between', 'fleet_api, service_role'), ('instance_cost', 'authenticated, fleet_api'), ('find_documents', 'authenticated, fleet_api'),
+            ('event_marks', 'fleet_api, service_role'), ('events_between', 'fleet_api, service_role'),
+            ('instance_cost', 'authenticated, fleet_api'), ('find_documents', 'authenticated, fleet_api'),
             ('get_document', 'authenticated, fleet_api, fleet_pod'), ('find_agents', 'authenticated, fleet_api'),
             ('find_orchestrators', 'authenticated, fleet_api'),
             ('describe_functions', 'fleet_api, fleet_pod, fleet_deliver'),
@@ -4475,7 +4483,8 @@ begin
             ('save_webhook', 'fleet_api, service_role'), ('find_webhooks', 'fleet_api, service_role'),
             ('delete_webhook', 'fleet_api, service_role'), ('find_deliveries', 'fleet_api, service_role'),
             ('retry_delivery', 'fleet_api, service_role'), ('claim_deliveries', 'fleet_deliver, service_role'),
-            ('finish_delivery', 'fleet_deliver, service_role'), ('tend_outbox', 'fleet_deliver, service_role'), ('remind_people', 'fleet_deliver, service_role'),
+            ('finish_delivery', 'fleet_deliver, service_role'), ('tend_outbox', 'fleet_deliver, service_role'),
+            ('remind_people', 'fleet_deliver, service_role'),
             ('outbox_depths', 'fleet_deliver, service_role')
         ) as g(name, roles)
         join pg_catalog.pg_proc p on p.proname = g.name and p.pronamespace = 'public'::regnamespace

@@ -19,7 +19,8 @@ from agent_pod.task_calls import STARTED, UNANSWERED
 from agent_pod.usage import Usage, usage_of
 from kernel.errors import InvalidInput
 from kernel.functions import Kernel
-from kernel.models import JournalledCall, Json
+from kernel.journal_models import JournalledCall
+from kernel.models import Json
 from kernel.packing import Packed, digest
 
 OTHER = "other"  # the metric label for names that user space made up: there may be any number of them

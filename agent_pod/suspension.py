@@ -14,7 +14,8 @@ from agent_pod.journal import Asked
 from agent_pod.task_calls import STARTED, UNANSWERED
 from kernel.errors import DatabaseUnavailable, LeaseLost
 from kernel.functions import Kernel
-from kernel.models import Json, Replay
+from kernel.journal_models import Replay
+from kernel.models import Json
 
 _LOOK_SECONDS = 0.2
 

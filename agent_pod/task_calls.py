@@ -5,7 +5,7 @@ import contextlib
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 
-from kernel.models import JournalledCall
+from kernel.journal_models import JournalledCall
 from kernel.packing import Packer
 
 STARTED = "started"

@@ -8,7 +8,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
 from execution_api.access import Role, Scope
-from kernel.models import ApiKeySummary, Call, Cost, DecisionSummary, DefinitionSummary, Event, InstanceSummary, Task
+from kernel.journal_models import Call, Cost
+from kernel.models import ApiKeySummary, DecisionSummary, DefinitionSummary, Event, InstanceSummary, Task
 
 _T = TypeVar("_T")
 

@@ -6,17 +6,8 @@ The tenant is the one of the kernel's claims.
 from uuid import UUID
 
 from kernel.base import KernelBase
-from kernel.models import (
-    Agent,
-    DecisionSummary,
-    DefinitionSummary,
-    DeletedDocument,
-    Json,
-    MessageSent,
-    SignalSent,
-    Started,
-    Submitted,
-)
+from kernel.document_models import DeletedDocument
+from kernel.models import Agent, DecisionSummary, DefinitionSummary, Json, MessageSent, SignalSent, Started, Submitted
 
 
 class ApiFunctions(KernelBase):

@@ -1,7 +1,6 @@
 """What the database's functions return, as types."""
 
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
@@ -9,15 +8,6 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 Json = dict[str, Any]
-
-
-class CallKind(StrEnum):
-    """What a call of the journal was made to."""
-
-    CHAT = "chat"
-    RESPONSES = "responses"
-    EMBEDDINGS = "embeddings"
-    TOOL = "tool"
 
 
 class PodStatus(StrEnum):
@@ -241,70 +231,6 @@ class EventMarks(Record):
     writers: frozenset[str]
 
 
-class Call(Record):
-    """One model or tool call of the journal. `outcome`: ok, error, or started (a tool that has not answered)."""
-
-    call_id: int
-    proc_inst_id: UUID | None
-    task_id: UUID
-    attempt: int
-    kind: str
-    name: str
-    request: Any
-    response: Any
-    outcome: str
-    input_tokens: int
-    output_tokens: int
-    cost_usd: Decimal | None
-    latency_ms: int
-    timestamp: datetime
-
-
-class JournalledCall(Record):
-    """A call that an earlier run of a task made. `outcome`: ok or error (answered), or started (nobody knows)."""
-
-    call_id: int
-    call_key: str
-    occurrence: int
-    outcome: str
-
-
-class Replay(Record):
-    """The answer of a journalled call."""
-
-    response: Any
-    outcome: str
-
-
-class Question(Record):
-    """What a task waits for. `kind`: person, or unknown_outcome (of a tool); `status`: open, answered or expired."""
-
-    question_id: UUID
-    proc_inst_id: UUID | None
-    task_id: UUID
-    kind: str
-    question: str
-    form: Json | None
-    assignee: str | None
-    candidate_groups: list[str]
-    due_at: datetime | None
-    status: str
-    answer: Any
-    answered_by: str | None
-    created_at: datetime
-    answered_at: datetime | None
-
-
-class Cost(Record):
-    """What an instance's calls came to; `cost_usd` is None where the price of a model is not known."""
-
-    model_calls: int
-    tool_calls: int
-    input_tokens: int
-    output_tokens: int
-    cost_usd: Decimal | None
-
-
 class Started(Record):
     """A started instance; `replayed` where an idempotency key had made it before."""
 
@@ -353,53 +279,6 @@ class Submitted(Record):
     task_id: UUID
     proc_inst_id: UUID | None
     replayed: bool
-
-
-class DocumentSummary(Record):
-    """A document in a list; `characters` is its length."""
-
-    doc_id: UUID
-    title: str
-    source: str | None
-    media_type: str
-    characters: int
-    proc_inst_id: UUID | None
-    created_by: str
-    created_at: datetime
-
-
-class Document(Record):
-    """A document whole; `sources` are its citations where an agent wrote it."""
-
-    doc_id: UUID
-    title: str
-    source: str | None
-    media_type: str
-    content: str
-    sources: list[Any]
-    proc_inst_id: UUID | None
-    created_by: str
-    created_at: datetime
-
-
-class DeletedDocument(Record):
-    """A document that was deleted."""
-
-    doc_id: UUID
-    title: str
-    source: str | None
-
-
-class Passage(Record):
-    """A chunk that a search found; `score` is the sum of reciprocal ranks, at most 2/61."""
-
-    doc_id: UUID
-    title: str
-    source: str | None
-    chunk: int
-    heading: str
-    content: str
-    score: float
 
 
 class Orchestrator(Record):

@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from kernel.base import KernelBase
-from kernel.models import Json, Question, Task
+from kernel.journal_models import Question
+from kernel.models import Json, Task
 
 
 class PeopleFunctions(KernelBase):

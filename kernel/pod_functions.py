@@ -4,7 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from kernel.base import KernelBase
-from kernel.models import ClaimedTask, JournalledCall, Json, Pod, Renewal, Replay
+from kernel.journal_models import JournalledCall, Replay
+from kernel.models import ClaimedTask, Json, Pod, Renewal
 from kernel.packing import Packed, Packer
 
 

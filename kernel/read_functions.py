@@ -5,23 +5,19 @@ from typing import TypeVar
 from uuid import UUID
 
 from kernel.base import KernelBase
+from kernel.document_models import Document, DocumentSummary, Passage
+from kernel.journal_models import Call, CallKind, Cost
 from kernel.models import (
     Agent,
-    Call,
-    CallKind,
-    Cost,
     Decision,
     DecisionSummary,
     Definition,
     DefinitionSummary,
-    Document,
-    DocumentSummary,
     Event,
     FoundInstance,
     Instance,
     Json,
     Orchestrator,
-    Passage,
     Pod,
     PodStatus,
     ProcessStatus,

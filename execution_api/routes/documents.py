@@ -13,8 +13,9 @@ from execution_api.problems import ApiProblem
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from execution_api.services import Services, services_of
+from kernel.document_models import DeletedDocument, Document, DocumentSummary, Passage
 from kernel.errors import NotFound
-from kernel.models import DeletedDocument, Document, DocumentSummary, Json, Passage
+from kernel.models import Json
 from knowledge.file_reader import ReadFile
 
 router = room("Documents", "/documents")

@@ -30,7 +30,8 @@ from execution_api.routes.room import room
 from execution_api.variable_search import VariableFilter, parse_variables
 from execution_api.waiting import read_instance
 from kernel.functions import Kernel
-from kernel.models import CallKind, InstanceSummary, ProcessStatus
+from kernel.journal_models import CallKind
+from kernel.models import InstanceSummary, ProcessStatus
 from process_engine import advance
 
 router = room("Instances", "/instances")

@@ -12,7 +12,7 @@ from execution_api.problems import ApiProblem
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from kernel.functions import Kernel
-from kernel.models import Question
+from kernel.journal_models import Question
 from process_engine import schema_check
 
 router = room("Questions")

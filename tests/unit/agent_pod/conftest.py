@@ -20,7 +20,8 @@ from agent_pod.prices import Prices
 from agent_pod.servers import LoopServer
 from agent_pod.settings import PodSettings
 from kernel.functions import Kernel
-from kernel.models import Call, ClaimedTask
+from kernel.journal_models import Call
+from kernel.models import ClaimedTask
 from offline_model.app import create_app
 
 REAL_KEY = "sk-the-real-key"

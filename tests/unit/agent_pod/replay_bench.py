@@ -25,7 +25,8 @@ from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
 from agent_pod.tools import DocumentTools, Tool
 from agent_pod.waiting_tools import waiting_tools
 from kernel.functions import Kernel
-from kernel.models import Call, ClaimedTask
+from kernel.journal_models import Call
+from kernel.models import ClaimedTask
 from knowledge.embed import Embedder
 from offline_model.app import create_app
 

@@ -12,7 +12,7 @@ from agent_pod.servers import LoopServer
 from agent_pod.tools import Tool
 from kernel.errors import Conflict, Forbidden, LeaseLost
 from kernel.functions import Kernel
-from kernel.models import Question
+from kernel.journal_models import Question
 
 
 @pytest.fixture
