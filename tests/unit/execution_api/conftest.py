@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from sample_processes import REFUND
 from user_tokens import JWT_SECRET
 
+from agent_pod.servers import LoopServer
 from execution_api.app import create_app
 from execution_api.settings import ApiSettings
 from kernel.embedded import EmbeddedPostgres
@@ -167,3 +168,10 @@ async def started(client: httpx.AsyncClient, deploy: Callable[..., Awaitable[str
         "/complete", json={"input": {"process_definition_id": definition, "process_instance_id": "new"}}
     )
     return UUID(answer.json()["process_instance_id"]), UUID(answer.json()["task"]["task_id"])
+
+
+@pytest.fixture
+async def api_url(app: FastAPI) -> AsyncIterator[str]:
+    """The API on a port of its own, in this loop: for answers that do not end."""
+    async with LoopServer(app, "127.0.0.1", 0) as server:
+        yield server.url

@@ -1,7 +1,6 @@
 """Events as server-sent events over a real server: in order, each once, none passed over."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,11 +8,10 @@ from uuid import UUID, uuid4
 
 import httpx
 import psycopg
-import pytest
 from fastapi import FastAPI
+from followed_stream import Following
 from places import Place
 
-from agent_pod.servers import LoopServer
 from execution_api.event_horizon import EventHorizon
 from kernel.migrate import create_api_key
 from kernel.models import EventMarks
@@ -23,51 +21,28 @@ INSERT = """insert into events (tenant_id, proc_inst_id, event_type, actor, mess
     values (%s, %s, 'TASK_PROGRESS', 'pod:x', %s, now()) returning event_id"""
 
 
-class Following:
-    """The events of an open stream."""
-
-    def __init__(self, answer: httpx.Response):
-        self._lines = answer.aiter_lines()
+class FollowingEvents(Following):
+    """The same, of events."""
 
     async def next(self) -> dict[str, Any]:
-        """The next event: id, event and data."""
-        event: dict[str, Any] = {}
-        async with asyncio.timeout(20):
-            async for line in self._lines:
-                name, _, value = line.partition(": ")
-                if name in ("id", "event", "data"):
-                    event[name] = json.loads(value) if name == "data" else value
-                elif not line and "data" in event:
-                    assert event["id"] == str(event["data"]["event_id"])
-                    assert "tenant_id" not in event["data"]
-                    return event
-        raise AssertionError("the stream has ended")
+        event = await super().next()
+        assert event["id"] == str(event["data"]["event_id"])
+        assert "tenant_id" not in event["data"]
+        return event
 
     async def take(self, number: int) -> list[str]:
         """The messages of the next events."""
         return [(await self.next())["data"]["message"] for _ in range(number)]
 
-    async def ended(self) -> bool:
-        async with asyncio.timeout(20):
-            async for _ in self._lines:
-                pass
-        return True
-
-
-@pytest.fixture
-async def api_url(app: FastAPI) -> AsyncIterator[str]:
-    async with LoopServer(app, "127.0.0.1", 0) as server:
-        yield server.url
-
 
 @asynccontextmanager
-async def follow(url: str, key: str, path: str, **headers: str) -> AsyncIterator[Following]:
+async def follow(url: str, key: str, path: str, **headers: str) -> AsyncIterator[FollowingEvents]:
     async with (
         httpx.AsyncClient(base_url=url, headers={"X-API-Key": key, **headers}, timeout=30) as client,
         client.stream("GET", path) as answer,
     ):
         assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")
-        yield Following(answer)
+        yield FollowingEvents(answer)
 
 
 def write(owner: psycopg.Connection, instance: UUID | None, *messages: str, tenant: str = "acme") -> list[int]:

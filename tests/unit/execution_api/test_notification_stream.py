@@ -1,51 +1,17 @@
 """Server-sent events over a real server: what comes, from where, and when a stream ends."""
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from followed_stream import Following
 from user_tokens import user_token
 
-from agent_pod.servers import LoopServer
 from execution_api.settings import ApiSettings
 from execution_api.tail import Tail
 from kernel.functions import Kernel
-
-
-class Following:
-    """The events of an open stream."""
-
-    def __init__(self, answer: httpx.Response):
-        self._lines = answer.aiter_lines()
-
-    async def next(self) -> dict[str, Any]:
-        """The next event: id, event and data."""
-        event: dict[str, Any] = {}
-        async with asyncio.timeout(20):
-            async for line in self._lines:
-                name, _, value = line.partition(": ")
-                if name in ("id", "event", "data"):
-                    event[name] = json.loads(value) if name == "data" else value
-                elif not line and "data" in event:
-                    return event
-        raise AssertionError("the stream has ended")
-
-    async def ended(self) -> bool:
-        async with asyncio.timeout(20):
-            async for _ in self._lines:
-                pass
-        return True
-
-
-@pytest.fixture
-async def api_url(app: FastAPI) -> AsyncIterator[str]:
-    async with LoopServer(app, "127.0.0.1", 0) as server:
-        yield server.url
 
 
 @asynccontextmanager

@@ -16,7 +16,8 @@ def serving(app: ASGIApp) -> Iterator[str]:
         # Listening before the thread starts: a client that comes early waits in the backlog.
         listener.bind(("127.0.0.1", 0))
         listener.listen(16)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
+        # A child that is kept warm may hold a connection longer than the server is wanted.
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none", timeout_graceful_shutdown=5))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
