@@ -107,10 +107,12 @@ create table if not exists public.tenants (
     name text not null,
     created_at timestamptz not null,
     weight numeric not null default 1,                 -- its share of the pods beside that of others; see chapter 5
-    max_running int                                    -- most tasks at once; null: any number
+    max_running int,                                   -- most tasks at once; null: any number
+    max_waiting int                                    -- most tasks that wait in the queues; null: any number
 );
 alter table public.tenants add column if not exists weight numeric not null default 1;
 alter table public.tenants add column if not exists max_running int;
+alter table public.tenants add column if not exists max_waiting int;
 
 create table if not exists public.api_key (
     tenant_id text not null references public.tenants,
@@ -660,6 +662,7 @@ language sql stable set search_path = '' as $$
     select coalesce(kernel.claims() ->> 'tenant_id', kernel.claims() -> 'app_metadata' ->> 'tenant_id')
 $$;
 
+-- DETAIL is the machine's word; where the caller should come back after some seconds it is "word;retry_after=SECONDS".
 create or replace function kernel.refuse(p_sqlstate text, p_message text, p_detail text, p_hint text default '')
 returns void language plpgsql set search_path = '' as $$
 begin
@@ -878,6 +881,98 @@ begin
     end if;
     return v_admitted;
 end $$;
+
+-- How many tasks of a tenant wait: those that may be claimed, those that are parked, and, among the next thousand of the
+-- fleet, those that wait for the time of their next attempt. Counting stops at p_most.
+create or replace function kernel.count_waiting(p_tenant_id text, p_most int) returns int
+language sql stable set search_path = '' set enable_seqscan = off set enable_bitmapscan = off as $$
+    select count(*)::int from (
+        (select from public.agent_orch o cross join lateral (
+            select from public.todolist t
+            where t.status = 'PENDING' and t.available_at is null and t.agent_orch = o.id and t.tenant_id = p_tenant_id
+            limit p_most) ready)
+        union all
+        (select from public.todolist t
+         where t.limited and t.status = 'PENDING' and t.available_at = 'infinity' and t.tenant_id = p_tenant_id)
+        union all
+        (select from public.todolist t where t.stopped and t.status = 'PENDING' and t.tenant_id = p_tenant_id)
+        union all
+        (select from (select t.tenant_id from public.todolist t
+                      where t.status = 'PENDING' and t.available_at is not null and t.available_at < 'infinity'
+                      order by t.available_at limit 1000) retried
+         where retried.tenant_id = p_tenant_id)
+        limit p_most) waiting
+$$;
+
+-- How many tasks of a tenant leave the queues per second: what its pods ended less what those ends brought, by its
+-- newest 2000 events of the last minute.
+create or replace function kernel.drain_rate(p_tenant_id text, p_now timestamptz) returns double precision
+language sql stable set search_path = '' as $$
+    select (count(*) filter (where e.event_type in ('TASK_COMPLETED', 'TASK_DRAFTED', 'INCIDENT') and e.is_recent)
+            - count(*) filter (where e.event_type = 'TASK_CREATED' and e.data ->> 'queue' is not null and e.is_recent))
+           / case when count(*) < 2000 then 60
+                  else greatest(1, least(60, extract(epoch from p_now - min(e."timestamp")))) end::double precision
+    from (select n.event_type, n.data, n."timestamp", n."timestamp" > p_now - interval '1 minute'
+                 and (n.actor like 'pod:%' or n.event_type = 'INCIDENT') as is_recent
+          from public.events n where n.tenant_id = p_tenant_id order by n.event_id desc limit 2000) e
+$$;
+
+-- Refuses new work that would make more tasks wait than the tenant may have. What running instances make as they move on
+-- is never refused. p_binding: the tasks are inserted in this transaction; then, close to the limit, one transaction
+-- counts after the other. A session that found much room does not count again for a second.
+create or replace function kernel.require_room(
+    p_tenant_id text, p_new int, p_binding boolean, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_most int := (select t.max_waiting from public.tenants t where t.tenant_id = p_tenant_id);
+    v_ms bigint := kernel.statement_ms();
+    v_roomy jsonb := coalesce(nullif(current_setting('fleet.roomy', true), '')::jsonb, '{"at": 0}');
+    v_waiting int;
+begin
+    if v_most is null or p_new = 0 then
+        return;
+    end if;
+    if p_new > v_most then
+        perform kernel.refuse('PT422', format('This makes %s tasks at once, and max_waiting of the tenant is %s.', p_new,
+            v_most), 'max_waiting', 'Start less at once, or ask the operator for a higher max_waiting.');
+    end if;
+    if v_ms - (v_roomy ->> 'at')::bigint not between 0 and 999 then
+        v_roomy := jsonb_build_object('at', v_ms);
+    end if;
+    if v_roomy ? p_tenant_id then
+        return;
+    end if;
+    v_waiting := kernel.count_waiting(p_tenant_id, v_most + 1000);
+    if p_binding and v_waiting + p_new between v_most - 100 and v_most then
+        perform pg_advisory_xact_lock(hashtextextended('waiting ' || p_tenant_id, 0));
+        v_waiting := kernel.count_waiting(p_tenant_id, v_most + 1000);
+    end if;
+    if v_waiting + p_new > v_most then
+        perform kernel.refuse_full(p_tenant_id, v_waiting, p_new, v_most, p_now);
+    elsif v_most - v_waiting - p_new > 5000 then
+        perform set_config('fleet.roomy', (v_roomy || jsonb_build_object(p_tenant_id, true))::text, false);
+    end if;
+end $$;
+
+-- After a minute where nothing was ended in the last one; never more than an hour.
+create or replace function kernel.refuse_full(
+    p_tenant_id text, p_waiting int, p_new int, p_most int, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_rate double precision := kernel.drain_rate(p_tenant_id, p_now);
+    v_seconds int := case when v_rate > 0 then least(3600, greatest(1, ceil((p_waiting + p_new - p_most) / v_rate)))
+                          else 60 end;
+begin
+    perform kernel.refuse('PT429', format('%s tasks of the tenant wait, %s more are too many: its max_waiting is %s.',
+        p_waiting, p_new, p_most), format('queue_full;retry_after=%s', v_seconds),
+        format('Try again in %s seconds, or ask the operator for a higher max_waiting.', v_seconds));
+end $$;
+
+-- How many of p_tasks (see kernel.insert_tasks) are for agents.
+create or replace function kernel.count_agents_tasks(p_tasks jsonb) returns int
+language sql immutable set search_path = '' as $$
+    select count(*)::int from jsonb_array_elements(p_tasks) t where t ->> 'agent_orch' is not null
+$$;
 
 -- A kill switch parks what it is about outside the queue's index (available_at = infinity, stopped), so the claim needs
 -- no look at switches. Whoever makes a task claimable calls kernel.hold_back in the same transaction, under a lock that
@@ -2300,8 +2395,11 @@ exception when check_violation then
                           'Use at most 63 lower-case letters, digits, - and _, and begin with a letter or digit.');
 end $$;
 
--- A tenant's share of the pods (weight; others have 1) and the most tasks it may have running (null: any number).
-create or replace function public.set_tenant_share(p_tenant_id text, p_weight numeric, p_max_running int)
+-- A tenant's share of the pods (weight; others have 1), and the most tasks it may have running and waiting (null: any
+-- number). What waits already may be more.
+drop function if exists public.set_tenant_share(text, numeric, int);
+create or replace function public.set_tenant_share(
+    p_tenant_id text, p_weight numeric, p_max_running int, p_max_waiting int default null)
 returns setof public.tenants
 language plpgsql volatile security definer set search_path = '' as $$
 declare
@@ -2314,7 +2412,12 @@ begin
         perform kernel.refuse('PT422', format('max_running %s', p_max_running), 'max_running',
                               'Use 1 or more, or null for no limit.');
     end if;
-    update public.tenants t set weight = p_weight, max_running = p_max_running where t.tenant_id = p_tenant_id;
+    if p_max_waiting not between 1 and 100000 then
+        perform kernel.refuse('PT422', format('max_waiting %s', p_max_waiting), 'max_waiting',
+                              'Use 1 to 100000, or null for no limit.');
+    end if;
+    update public.tenants t set weight = p_weight, max_running = p_max_running, max_waiting = p_max_waiting
+    where t.tenant_id = p_tenant_id;
     if not found then
         perform kernel.refuse('PT404', format('There is no tenant "%s".', p_tenant_id), 'tenant_not_found');
     end if;
@@ -2564,7 +2667,7 @@ begin
 end $$;
 
 -- Starts an instance with the engine's first step (see kernel.apply_step; its revision is 0). Returns the instance
--- that the idempotency key already made, where there is one.
+-- that the idempotency key already made, where there is one; else PT429 where the tenant has too many tasks waiting.
 create or replace function public.start_instance(
     p_process_definition_id text, p_version int, p_initiator text, p_step jsonb,
     p_idempotency_key text default null, p_fingerprint text default null)
@@ -2582,6 +2685,7 @@ begin
         return query select v_earlier.proc_inst_id, true;
         return;
     end if;
+    perform kernel.require_room(v_tenant, kernel.count_agents_tasks(p_step -> 'tasks'), true, v_now);
     perform kernel.insert_instance(v_tenant, v_id, p_process_definition_id, p_version, p_initiator, v_now);
     perform kernel.apply_step(v_tenant, v_id, p_step, kernel.actor(), v_now);
     return query select v_id, false;
@@ -3208,6 +3312,9 @@ begin
     select w.* into v_wait from public.event_wait w where w.tenant_id = v_tenant and w.wait_id = v_arrival.wait_id;
     v_status := case when v_wait.proc_inst_id is not null then 'correlated' when v_wait.wait_id is not null
                      then 'starting' else 'kept' end;
+    if v_status = 'starting' then
+        perform kernel.require_room(v_tenant, 1, false, v_now);
+    end if;
     perform kernel.remember_answer(v_tenant, p_idempotency_key, jsonb_build_object(
         'message_id', v_arrival.arrival_id, 'status', v_status, 'proc_inst_id', v_wait.proc_inst_id));
     return query select v_arrival.arrival_id, v_status, v_wait.proc_inst_id, false;
@@ -3243,9 +3350,12 @@ $$;
 -- Tasks that stand alone, outside any process instance. p_tasks: see kernel.insert_tasks.
 create or replace function public.enqueue_tasks(p_tasks jsonb) returns table (task_id uuid)
 language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
 begin
-    return query select t.task_id from kernel.insert_tasks(kernel.require_tenant(), null, null, p_tasks, kernel.actor(),
-                                                           kernel.now()) t;
+    perform kernel.require_room(v_tenant, kernel.count_agents_tasks(p_tasks), true, v_now);
+    return query select t.task_id from kernel.insert_tasks(v_tenant, null, null, p_tasks, kernel.actor(), v_now) t;
 end $$;
 
 create or replace function public.save_agent(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from execution_api.metrics import HttpMetrics, route_template
+from execution_api.problems import problem_word
 
 QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _CLIENT_GONE = 499  # no answer was sent; the number that proxies log for it
@@ -80,6 +81,7 @@ def _log_request(scope: Scope, status: int, seconds: float) -> None:
         "path": scope["path"],
         "route": route_template(scope),
         "status": status,
+        "problem": problem_word(scope),
         "seconds": round(seconds, 4),
         "tenant": getattr(caller, "tenant_id", None),
         "actor": getattr(caller, "actor", None),

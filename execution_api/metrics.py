@@ -7,6 +7,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.types import Scope
 
+from execution_api.problems import problem_word
 from kernel.models import QueueDepth
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -26,6 +27,12 @@ class HttpMetrics:
             ["route", "method", "status"],
             registry=self._registry,
         )
+        self._problems = Counter(
+            "problems_total",
+            "Requests that were refused or failed, by the last word of the problem's type.",
+            ["problem"],
+            registry=self._registry,
+        )
         self._seconds = Histogram(
             "http_request_duration_seconds",
             "Time from the arrival of an HTTP request to the end of its answer.",
@@ -36,6 +43,9 @@ class HttpMetrics:
 
     def observe(self, scope: Scope, status: int, seconds: float) -> None:
         """Count one answered request."""
+        problem = problem_word(scope)
+        if problem is not None:
+            self._problems.labels(problem).inc()
         route, method = route_template(scope), scope["method"] if scope["method"] in _METHODS else "other"
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kernel.errors import DatabaseUnavailable, Refused
+from kernel.errors import DatabaseUnavailable, Refused, TooMany
 from knowledge.embed import EmbeddingFailed
 from knowledge.source_text import DocumentUnreadable
 from process_engine.errors import DefinitionInvalid, EngineError, FormRejected, StepFailed
@@ -120,12 +120,23 @@ class ProblemAnswers:
         except Exception as error:
             if answered:
                 raise
-            await problem_of(error).response(scope["path"])(scope, receive, send)
+            await _answer(scope, error)(scope, receive, send)
 
 
 async def answer_with_problem(request: Request, error: Exception) -> Response:
     """FastAPI's exception handler for the errors that it would answer in a shape of its own."""
-    return problem_of(error).response(request.scope["path"])
+    return _answer(request.scope, error)
+
+
+def problem_word(scope: Scope) -> str | None:
+    """The word of the problem that the request of `scope` was answered with; None where it was answered well."""
+    return scope.get("state", {}).get("problem")
+
+
+def _answer(scope: Scope, error: Exception) -> Response:
+    problem = problem_of(error)
+    scope.setdefault("state", {})["problem"] = problem.word
+    return problem.response(scope["path"])
 
 
 def problem_of(error: Exception) -> ApiProblem:
@@ -234,7 +245,9 @@ def _http(error: AnyHTTPException) -> ApiProblem:
 
 def _refused(error: Refused) -> ApiProblem:
     if error.reason.isascii() and error.reason.replace("_", "").isalpha():
-        return ApiProblem(error.http_status, error.reason, str(error), remedy=error.remedy)
+        wait = error.retry_after if isinstance(error, TooMany) else None
+        headers = None if wait is None else {"Retry-After": str(wait)}
+        return ApiProblem(error.http_status, error.reason, str(error), remedy=error.remedy, headers=headers)
     # A data exception or a constraint of PostgreSQL: its message names tables, which are nobody's business.
     _log.warning("the database refused a value: %s %s", error.reason, error)
     detail = f"A value of the request does not fit what is stored (SQLSTATE {error.reason or 'unknown'})."

@@ -130,11 +130,15 @@ def tenant_share(
     max_running: Annotated[
         int | None, typer.Option(help="Most tasks it may have running at once; any number unless given.")
     ] = None,
+    max_waiting: Annotated[
+        int | None, typer.Option(help="With so many tasks waiting it can start nothing more; any number unless given.")
+    ] = None,
 ) -> None:
     """Set what a tenant may take of the pods, in the database of DATABASE_URL. Options not given are reset."""
-    set_tenant_share(read_settings(Settings).postgres_url, tenant, weight, max_running)
-    limit = "any number of tasks" if max_running is None else f"at most {max_running} tasks"
-    out.print(f"{tenant}: weight {weight:g}, {limit} at once", highlight=False)
+    set_tenant_share(read_settings(Settings).postgres_url, tenant, weight, max_running, max_waiting)
+    running = "any number of tasks" if max_running is None else f"at most {max_running} tasks"
+    waiting = "any number" if max_waiting is None else f"at most {max_waiting}"
+    out.print(f"{tenant}: weight {weight:g}, {running} at once, {waiting} waiting", highlight=False)
 
 
 def _log_plainly() -> None:

@@ -77,9 +77,10 @@ class InvalidInput(Refused):
 
 
 class TooMany(Refused):
-    """A limit is reached: try again later."""
+    """A limit is reached: try again later, after `retry_after` seconds where that is known."""
 
     http_status = 429
+    retry_after: int | None = None
 
 
 _BY_SQLSTATE: dict[str, type[Refused]] = {
@@ -94,6 +95,7 @@ _BY_REASON: dict[str, type[Refused]] = {"lease_lost": LeaseLost, "instance_chang
 _DATA_EXCEPTION, _CONSTRAINT_VIOLATION = "22", "23"
 _PASSING = ("08", "25", "40", "53", "57")  # connection, read-only or broken transaction, deadlock, resources, shutdown
 _LOCK_NOT_AVAILABLE = "55P03"
+_RETRY_AFTER = ";retry_after="  # between the word and the seconds of a DETAIL; see kernel.refuse in init.sql
 
 
 def from_database(error: psycopg.Error) -> Exception:
@@ -116,11 +118,20 @@ def from_sqlstate(sqlstate: str, message: str, detail: str, hint: str) -> FleetE
     kind = kind or _BY_SQLSTATE.get(sqlstate)
     if kind is None and sqlstate[:2] in (_DATA_EXCEPTION, _CONSTRAINT_VIOLATION):
         kind, reason = InvalidInput, sqlstate
+    if kind is TooMany:
+        return _too_many(message, reason, hint)
     if kind is not None:
         return kind(message, reason, hint)
     if sqlstate[:2] in _PASSING or sqlstate == _LOCK_NOT_AVAILABLE:
         return DatabaseUnavailable(f"the database is not available: {message}")
     return None
+
+
+def _too_many(message: str, detail: str, hint: str) -> TooMany:
+    reason, _, seconds = detail.partition(_RETRY_AFTER)
+    refusal = TooMany(message, reason, hint)
+    refusal.retry_after = int(seconds) if seconds else None
+    return refusal
 
 
 def _is_connection(error: psycopg.Error) -> bool:

@@ -45,14 +45,17 @@ def create_tenant(database_url: str, tenant_id: str, name: str) -> None:
     _call(database_url, "select * from public.create_tenant(%s, %s)", [tenant_id, name])
 
 
-def set_tenant_share(database_url: str, tenant_id: str, weight: float, max_running: int | None) -> None:
+def set_tenant_share(
+    database_url: str, tenant_id: str, weight: float, max_running: int | None, max_waiting: int | None
+) -> None:
     """What a tenant may take of the pods: `weight` beside others (0.01 to 100; they have 1), and the most tasks it may
-    have running at once (None: any number). Holds at once for what is queued already.
+    have running at once (None: any number). Holds at once for what is queued already. `max_waiting`: with so many tasks
+    waiting it can start nothing more (1 to 100000; None: any number).
 
     Raises InvalidInput (a number out of range), NotFound (no such tenant).
     """
-    query: LiteralString = "select * from public.set_tenant_share(%s, %s::numeric, %s::int)"
-    _call(database_url, query, [tenant_id, weight, max_running])
+    query: LiteralString = "select * from public.set_tenant_share(%s, %s::numeric, %s::int, %s::int)"
+    _call(database_url, query, [tenant_id, weight, max_running, max_waiting])
 
 
 def create_api_key(

@@ -12,7 +12,7 @@ _DESCRIPTIONS = {
     413: "The body is too large.",
     415: "The body has another media type than these.",
     422: "Something in the request cannot be accepted; `field`, `value` and `remedy` say what.",
-    429: "These credentials send too many requests.",
+    429: "These credentials send too many requests, or too much work of the tenant waits already.",
     500: "Something went wrong on our side; `incident` is its id in the operator's log.",
     502: "The model endpoint gave no answer.",
     503: "The database is not available.",

@@ -50,6 +50,14 @@ def test_a_refusal_keeps_its_kind_message_reason_and_remedy(
     assert (str(error), error.reason, error.remedy, error.http_status) == ("m", detail, "Do this.", status)
 
 
+def test_a_refusal_for_now_says_when_to_come_back(watcher: psycopg.Connection) -> None:
+    error = raised(watcher, "PT429", "queue_full;retry_after=12", "Do this.")
+    assert isinstance(error, TooMany)
+    assert (error.reason, error.retry_after, error.remedy) == ("queue_full", 12, "Do this.")
+    unknown = raised(watcher, "PT429", "queue_full", "")
+    assert isinstance(unknown, TooMany) and unknown.retry_after is None
+
+
 @pytest.mark.parametrize(
     ("statement", "sqlstate"),
     [
