@@ -29,6 +29,7 @@ test-all: test ## Run the test suite with the slow tests that kill and freeze th
 
 check: .venv/ready ## Format, lint, types, import contracts, lock file
 	@$(UV) lock --check -q
+	@$(UV) lock --check -q --script orchestrators/crewai_action/run.py
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/ruff check -q .
 	@$(BIN)/lint-imports --no-logo 2>/dev/null | tail -n 1

@@ -12,6 +12,7 @@ from starlette.routing import Mount
 
 from agent_pod import run_folder
 from agent_pod.desk import Desk
+from agent_pod.environments import equip
 from agent_pod.execution import Endpoints, Execution
 from agent_pod.health import health_app
 from agent_pod.journal import Journal
@@ -20,7 +21,7 @@ from agent_pod.metrics import PodMetrics
 from agent_pod.model_gateway import ModelGateway, open_upstream
 from agent_pod.pod import Pod
 from agent_pod.prices import Prices
-from agent_pod.registry import read_orchestrators
+from agent_pod.registry import OrchestratorDeclaration, read_orchestrators
 from agent_pod.runner import Limits
 from agent_pod.runner_user import choose_runner_user
 from agent_pod.runners import Runners
@@ -31,6 +32,7 @@ from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
 from agent_pod.tools import DocumentTools
 from agent_pod.waiting_tools import waiting_tools
 from kernel.connect import open_connection
+from kernel.errors import SettingsInvalid
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
 from process_engine.upkeep import Upkeep
@@ -42,7 +44,7 @@ _LOOK_FOR_EVENTS_SECONDS = 1.5
 async def serve(settings: PodSettings) -> None:
     """Run a pod until it is told to stop; then it lets its task finish, or hands it back, and returns."""
     pod_id = uuid4()
-    declarations = read_orchestrators(settings.fleet_orchestrators, settings.fleet_serves)
+    declarations = await asyncio.to_thread(_orchestrators, settings)
     api_key = settings.openai_api_key.get_secret_value()
     run_folder.remove_left_behind()
     desk, metrics = Desk(), PodMetrics()
@@ -102,6 +104,17 @@ async def serve(settings: PodSettings) -> None:
             stopping()
             await asyncio.to_thread(keeper.stop)
             await kernel.heartbeat_pod(pod_id, "STOPPED")
+
+
+def _orchestrators(settings: PodSettings) -> dict[str, OrchestratorDeclaration]:
+    """What this pod serves. Environments that are missing are made for those that FLEET_SERVES names."""
+    declared = read_orchestrators(settings.fleet_orchestrators, settings.fleet_serves)
+    served, left_out = equip(declared, settings.fleet_environments, settings.fleet_serves)
+    for name in left_out:
+        logger.warning("orchestrator %s is not served: it has no environment here. Run `fleet prepare %s`.", name, name)
+    if not served:
+        raise SettingsInvalid(f"no orchestrator can run here: run `fleet prepare {' '.join(left_out)}`.")
+    return served
 
 
 def _drain_on_signals(pod: Pod, execution: Execution, keeper: Keeper, drain_seconds: float) -> Callable[[], object]:

@@ -4,27 +4,45 @@ import sys
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kernel.errors import SettingsInvalid
 
 
 class OrchestratorDeclaration(BaseModel):
     """`name` is the queue. `command` starts the child process: {python} stands for the pod's interpreter, {here} for
-    the folder of the declaration.
+    the folder of the declaration. In its place `script` names a Python script with an environment of its own;
+    `environment` is where that is (see agent_pod/environments.py).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
     description: str
-    command: list[str] = Field(min_length=1)
+    command: list[str] | None = Field(None, min_length=1)
+    script: str | None = Field(None, min_length=1)
     memory_mb: int = Field(1024, ge=16)
     folder: Path
+    environment: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_start(self) -> "OrchestratorDeclaration":
+        if (self.command is None) == (self.script is None):
+            raise ValueError("it needs either `command` or `script`")
+        return self
+
+    @property
+    def script_path(self) -> Path:
+        """Where the script is."""
+        assert self.script is not None
+        return self.folder / self.script
 
     @property
     def argv(self) -> list[str]:
-        """The command with its placeholders filled in."""
+        """What starts it."""
+        if self.command is None:
+            assert self.environment is not None
+            return [str(self.environment / "bin" / "python"), str(self.script_path)]
         return [word.replace("{python}", sys.executable).replace("{here}", str(self.folder)) for word in self.command]
 
 
@@ -52,6 +70,6 @@ def read_orchestrators(folder: Path, serves: list[str]) -> dict[str, Orchestrato
 def _read(path: Path) -> OrchestratorDeclaration:
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return OrchestratorDeclaration.model_validate({**given, "folder": path.resolve().parent})
+        return OrchestratorDeclaration.model_validate({**given, "folder": path.resolve().parent, "environment": None})
     except (yaml.YAMLError, TypeError, ValidationError) as error:
         raise SettingsInvalid(f"{path} is no orchestrator declaration: {error}") from None

@@ -1,6 +1,7 @@
 """Settings of an agent pod."""
 
 import socket
+import sys
 from pathlib import Path
 
 from pydantic import Field
@@ -16,6 +17,9 @@ class PodSettings(Settings):
         Path(__file__).resolve().parent.parent / "orchestrators", description="folder of orchestrator declarations"
     )
     fleet_serves: list[str] = Field(default=[], description="orchestrators this pod runs, as a JSON list; []: all")
+    fleet_environments: Path = Field(
+        Path(sys.prefix) / "environments", description="folder of the environments of orchestrators that are scripts"
+    )
     fleet_lease_seconds: int = Field(30, ge=3, le=3600, description="length of a lease; renewed at a third of it")
     fleet_idle_poll_seconds: float = Field(2.0, gt=0, le=60, description="longest pause between polls of an idle pod")
     fleet_inline_wait_seconds: float = Field(

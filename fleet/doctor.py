@@ -13,11 +13,12 @@ import httpx
 import psycopg
 import typer
 
-from agent_pod.registry import read_orchestrators
+from agent_pod import environments
+from agent_pod.registry import OrchestratorDeclaration, read_orchestrators
 from agent_pod.runner_user import choose_runner_user
-from agent_pod.settings import PodSettings
 from fleet.connection import DEFAULT_DATA, read_connection
 from fleet.console import out
+from fleet.prepare import path_setting
 from kernel.connect import open_connection
 from kernel.errors import FleetError, SettingsInvalid
 from kernel.settings import Settings, Via, read_settings
@@ -91,8 +92,15 @@ def _project(settings: Settings) -> str:
 
 
 def _orchestrators(_: Settings) -> str:
-    folder = Path(os.environ.get("FLEET_ORCHESTRATORS") or PodSettings.model_fields["fleet_orchestrators"].default)
-    return ", ".join(read_orchestrators(folder, []))
+    return ", ".join(map(_shown, read_orchestrators(path_setting("fleet_orchestrators"), []).values()))
+
+
+def _shown(declaration: OrchestratorDeclaration) -> str:
+    if not environments.needs_environment(declaration):
+        return declaration.name
+    if environments.is_ready(environments.with_environment(declaration, path_setting("fleet_environments"))):
+        return declaration.name
+    return f"{declaration.name} (not served here before `fleet prepare {declaration.name}`)"
 
 
 def _model(settings: Settings) -> str:

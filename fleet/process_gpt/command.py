@@ -1,6 +1,5 @@
 """`fleet import process-gpt`: a definition of Process GPT becomes a BPMN file, and perhaps a deployed definition."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +7,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from agent_pod.environments import equip
 from agent_pod.registry import read_orchestrators
-from agent_pod.settings import PodSettings
 from fleet.api_client import ApiClient
 from fleet.connection import DEFAULT_DATA, api_and_key
 from fleet.console import out
+from fleet.prepare import path_setting
 from fleet.process_gpt.convert import Imported, convert
 from fleet.process_gpt.findings import MEANING, Outcome
 from fleet.process_gpt.tasks import ChooseOrchestrator
@@ -56,16 +56,16 @@ def import_process_gpt(
 
 
 def _chooser(pairs: list[str]) -> ChooseOrchestrator:
-    """An orchestration keeps its name where an orchestrator of that name is declared here; `pairs` go before that."""
+    """An orchestration keeps its name where an orchestrator of that name can run here; `pairs` go before that."""
     told: dict[str, str] = {}
     for pair in pairs:
         there, equals, here = pair.partition("=")
         if not equals or not here:
             raise SettingsInvalid(f"--orchestrator {pair!r}: write THERE=HERE, such as crewai-action=openai-action.")
         told[there] = here
-    folder = Path(os.environ.get("FLEET_ORCHESTRATORS") or PodSettings.model_fields["fleet_orchestrators"].default)
-    declared = read_orchestrators(folder, [])
-    return lambda there: told.get(there) or (there if there in declared else DEFAULT_ORCHESTRATOR)
+    declared = read_orchestrators(path_setting("fleet_orchestrators"), [])
+    served, _ = equip(declared, path_setting("fleet_environments"), [])
+    return lambda there: told.get(there) or (there if there in served else DEFAULT_ORCHESTRATOR)
 
 
 def _deploy(path: Path, data: Path) -> int:

@@ -11,11 +11,11 @@ import logging
 from typing import Any
 
 from orchestrators import kit
+from orchestrators.answers.ledger import Ledger
+from orchestrators.answers.output_form import OutputForm
 from orchestrators.openai_action import prompts
 from orchestrators.openai_action.endpoints import open_http
-from orchestrators.openai_action.ledger import Ledger
 from orchestrators.openai_action.model import Message, Model
-from orchestrators.openai_action.output_form import OutputForm
 from orchestrators.openai_action.toolbox import Toolbox, open_toolbox
 
 MOST_ROUNDS = 20

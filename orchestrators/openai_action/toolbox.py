@@ -11,7 +11,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent, Tool
 
 from orchestrators import kit
-from orchestrators.openai_action.ledger import Ledger
+from orchestrators.answers.ledger import Ledger
 from orchestrators.openai_action.model import Message, ToolCall
 
 

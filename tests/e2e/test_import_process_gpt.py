@@ -30,7 +30,8 @@ def with_agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveFleet]
 def fleet_import(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "fleet", "import", "process-gpt", *arguments],
-        check=False, cwd=cwd, text=True, capture_output=True, timeout=120, env={**os.environ, "COLUMNS": "160"},
+        check=False, cwd=cwd, text=True, capture_output=True, timeout=120,
+        env={**os.environ, "COLUMNS": "160", "FLEET_ENVIRONMENTS": str(cwd / "environments")},
     )  # fmt: skip
 
 

@@ -17,14 +17,20 @@ def test_the_shipped_orchestrators_are_declared() -> None:
 @pytest.mark.parametrize("path", DECLARATIONS, ids=lambda path: path.stem)
 def test_a_declaration_has_its_files_name_a_description_and_a_command(path: Path) -> None:
     declaration = yaml.safe_load(path.read_text())
-    assert declaration.keys() <= {"name", "description", "command", "memory_mb"}
+    assert declaration.keys() <= {"name", "description", "command", "script", "memory_mb"}
     assert declaration["name"] == path.stem
     assert declaration["description"]
-    assert all(isinstance(word, str) for word in declaration["command"])
     assert isinstance(declaration.get("memory_mb", 1024), int)
+    assert ("command" in declaration) != ("script" in declaration)
+    assert all(isinstance(word, str) for word in declaration.get("command", []))
+    if "script" in declaration:
+        assert (ORCHESTRATORS / declaration["script"]).is_file()
+        assert (ORCHESTRATORS / f"{declaration['script']}.lock").is_file()
 
 
-@pytest.mark.parametrize("path", DECLARATIONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in DECLARATIONS if "command:" in path.read_text()], ids=lambda path: path.stem
+)
 def test_a_module_named_in_a_command_exists(path: Path) -> None:
     command = declared_command(path.stem)
     if "-m" in command:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestrators.openai_action.strictness import fits_strict_mode
+from orchestrators.answers.strictness import fits_strict_mode
 
 
 def an_object(**properties: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestrators.openai_action.ledger import Ledger, cites
+from orchestrators.answers.ledger import Ledger, cites
 
 
 @pytest.fixture

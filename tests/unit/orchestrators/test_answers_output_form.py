@@ -5,8 +5,8 @@ from loopback_server import serving
 from starlette.responses import JSONResponse
 
 from orchestrators import kit
-from orchestrators.openai_action.ledger import Ledger
-from orchestrators.openai_action.output_form import LONGEST_PROBLEM, OutputForm, Reading
+from orchestrators.answers.ledger import Ledger
+from orchestrators.answers.output_form import LONGEST_PROBLEM, OutputForm, Reading
 
 AMOUNT = {"type": "object", "properties": {"amount": {"type": "number"}}, "required": ["amount"]}
 

@@ -12,8 +12,8 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from orchestrators import kit
-from orchestrators.openai_action.ledger import Ledger, cites
-from orchestrators.openai_action.strictness import fits_strict_mode
+from orchestrators.answers.ledger import Ledger, cites
+from orchestrators.answers.strictness import fits_strict_mode
 
 FENCE = re.compile(r"```(?:json)?\s*\n(.*)\n\s*```", re.DOTALL)
 MOST_PROBLEMS = 5

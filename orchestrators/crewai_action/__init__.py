@@ -1,0 +1,1 @@
+"""crewai-action: a CrewAI crew, in an environment of its own (see run.py)."""
