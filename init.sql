@@ -79,6 +79,7 @@ alter type public.event_type add value if not exists 'QUESTION_ASKED';
 alter type public.event_type add value if not exists 'QUESTION_ANSWERED';
 alter type public.event_type add value if not exists 'TASK_SUSPENDED';
 alter type public.event_type add value if not exists 'TASK_RESUMED';
+alter type public.event_type add value if not exists 'MCP_SERVER_CHANGED';
 
 -- == 2. Roles ========================================================================================================
 -- anon, authenticated and service_role are Supabase's; they are made only where they are missing. fleet_api,
@@ -509,6 +510,23 @@ create table if not exists public.agent_profile (
     tools jsonb not null,                              -- names of the tools it may use; empty: all
     updated_at timestamptz not null,
     primary key (tenant_id, agent_id)
+);
+
+-- The tool servers of a tenant. Its url may have a query and its headers hold credentials: both reach nobody but the
+-- pod that holds one of the tenant's tasks, through task_mcp_servers.
+create table if not exists public.mcp_server (
+    tenant_id text not null references public.tenants,
+    name text not null check (length(name) <= 32 and name ~ '^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$'),
+    url text not null check (url ~ '^https?://'),
+    description text not null,
+    headers jsonb not null,                            -- {name: value}
+    enabled boolean not null,
+    allowed_tools jsonb not null,                      -- names at the server; []: all
+    idempotent_tools jsonb not null,                   -- names of those that may run again with the same key
+    timeout_seconds int not null check (timeout_seconds between 1 and 3600),
+    created_at timestamptz not null,
+    updated_at timestamptz not null,
+    primary key (tenant_id, name)
 );
 
 create table if not exists public.agent_orch (
@@ -2380,6 +2398,18 @@ begin
     end loop;
 end $$;
 
+-- The enabled tool servers of a running task's tenant, with their credentials: for the pod that holds the task.
+create or replace function public.task_mcp_servers(p_tenant_id text, p_task_id uuid, p_fencing_token bigint)
+returns table (name text, url text, headers jsonb, allowed_tools jsonb, idempotent_tools jsonb, timeout_seconds int,
+               updated_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+begin
+    perform kernel.claimed_task(p_tenant_id, p_task_id, p_fencing_token);
+    return query select m.name, m.url, m.headers, m.allowed_tools, m.idempotent_tools, m.timeout_seconds, m.updated_at
+    from public.mcp_server m where m.tenant_id = p_tenant_id and m.enabled order by m.name;
+end $$;
+
 -- == 8. For the API ==================================================================================================
 -- The tenant is the one of the caller's verified claims.
 
@@ -3368,6 +3398,116 @@ language sql volatile security definer set search_path = '' as $$
         persona = excluded.persona, model = excluded.model, tools = excluded.tools, updated_at = excluded.updated_at
     returning *
 $$;
+
+-- The functions on tool servers never return a credential: of the headers they give the names, of the url no query.
+create or replace function kernel.shown_url(p_url text) returns text
+language sql immutable set search_path = '' as $$
+    select regexp_replace(p_url, '[?].*$', '?…')
+$$;
+
+create or replace function kernel.names_of(p_headers jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+    select coalesce(jsonb_agg(h order by h), '[]') from jsonb_object_keys(p_headers) h
+$$;
+
+create or replace function kernel.record_mcp_server(p_server public.mcp_server, p_deed text, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    perform kernel.record_event(p_server.tenant_id, null, null, 'MCP_SERVER_CHANGED', kernel.actor(),
+        p_deed || ' ' || p_server.name, jsonb_build_object('name', p_server.name, 'enabled', p_server.enabled,
+            'url', kernel.shown_url(p_server.url), 'header_names', kernel.names_of(p_server.headers)), p_now);
+end $$;
+
+create or replace function kernel.refuse_mcp_server(p_name text) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    perform kernel.refuse('PT404', format('There is no MCP server %s.', p_name), 'mcp_server_unknown',
+                          'GET /mcp-servers lists them.');
+end $$;
+
+-- Adds a server or replaces the one of that name. p_headers null: those that are stored, which must not follow the
+-- server to another host, where whoever changes the url could read them.
+create or replace function public.put_mcp_server(
+    p_name text, p_url text, p_description text, p_headers jsonb, p_enabled boolean, p_allowed_tools jsonb,
+    p_idempotent_tools jsonb, p_timeout_seconds int)
+returns table (name text, url text, description text, header_names jsonb, enabled boolean, allowed_tools jsonb,
+               idempotent_tools jsonb, timeout_seconds int, created_at timestamptz, updated_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_server public.mcp_server;
+begin
+    perform pg_advisory_xact_lock(hashtextextended(v_tenant || ' mcp_servers', 0));
+    select m.* into v_server from public.mcp_server m where m.tenant_id = v_tenant and m.name = p_name;
+    if not found and (select count(*) from public.mcp_server m where m.tenant_id = v_tenant) >= 50 then
+        perform kernel.refuse('PT409', 'The tenant has 50 MCP servers already.', 'mcp_servers_full',
+                              'Delete one that is not needed any more.');
+    end if;
+    if p_headers is null and v_server.headers <> '{}' and
+       substring(v_server.url from '^https?://[^/?#]*') is distinct from substring(p_url from '^https?://[^/?#]*') then
+        perform kernel.refuse('PT422', format('headers: those of MCP server %s were given for another host.', p_name),
+                              'mcp_headers_missing', 'Give the headers again, or {} for none.');
+    end if;
+    insert into public.mcp_server as m (tenant_id, name, url, description, headers, enabled, allowed_tools,
+        idempotent_tools, timeout_seconds, created_at, updated_at)
+    values (v_tenant, p_name, p_url, p_description, coalesce(p_headers, v_server.headers, '{}'), p_enabled,
+        p_allowed_tools, p_idempotent_tools, p_timeout_seconds, v_now, v_now)
+    on conflict (tenant_id, name) do update set url = excluded.url, description = excluded.description,
+        headers = excluded.headers, enabled = excluded.enabled, allowed_tools = excluded.allowed_tools,
+        idempotent_tools = excluded.idempotent_tools, timeout_seconds = excluded.timeout_seconds,
+        updated_at = excluded.updated_at
+    returning m.* into v_server;
+    perform kernel.record_mcp_server(v_server, 'saved', v_now);
+    return query select * from public.find_mcp_servers(p_name);
+end $$;
+
+-- p_name null: all.
+create or replace function public.find_mcp_servers(p_name text default null)
+returns table (name text, url text, description text, header_names jsonb, enabled boolean, allowed_tools jsonb,
+               idempotent_tools jsonb, timeout_seconds int, created_at timestamptz, updated_at timestamptz)
+language sql stable security definer set search_path = '' as $$
+    select m.name, kernel.shown_url(m.url), m.description, kernel.names_of(m.headers), m.enabled, m.allowed_tools,
+           m.idempotent_tools, m.timeout_seconds, m.created_at, m.updated_at
+    from public.mcp_server m
+    where m.tenant_id = kernel.require_tenant() and (p_name is null or m.name = p_name) order by m.name
+$$;
+
+create or replace function public.switch_mcp_server(p_name text, p_enabled boolean)
+returns table (name text, url text, description text, header_names jsonb, enabled boolean, allowed_tools jsonb,
+               idempotent_tools jsonb, timeout_seconds int, created_at timestamptz, updated_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := kernel.now();
+    v_server public.mcp_server;
+begin
+    update public.mcp_server m set enabled = p_enabled, updated_at = v_now
+    where m.tenant_id = kernel.require_tenant() and m.name = p_name returning m.* into v_server;
+    if not found then
+        perform kernel.refuse_mcp_server(p_name);
+    end if;
+    perform kernel.record_mcp_server(v_server, case when p_enabled then 'enabled' else 'disabled' end, v_now);
+    return query select * from public.find_mcp_servers(p_name);
+end $$;
+
+create or replace function public.delete_mcp_server(p_name text)
+returns table (name text, url text, description text, header_names jsonb, enabled boolean, allowed_tools jsonb,
+               idempotent_tools jsonb, timeout_seconds int, created_at timestamptz, updated_at timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_server public.mcp_server;
+begin
+    return query select * from public.find_mcp_servers(p_name);
+    delete from public.mcp_server m
+    where m.tenant_id = kernel.require_tenant() and m.name = p_name returning m.* into v_server;
+    if not found then
+        perform kernel.refuse_mcp_server(p_name);
+    end if;
+    perform kernel.record_mcp_server(v_server, 'deleted', kernel.now());
+end $$;
 
 -- == 9. Documents ====================================================================================================
 
@@ -4500,7 +4640,7 @@ declare
         'journal', 'journal_blob', 'journal_list', 'task_question', 'notifications', 'documents', 'document_chunk',
         'agent_profile', 'event_wait', 'event_arrival', 'kill_switch'];
     v_kernel_tables text[] := array['api_key', 'idempotency_key', 'pod', 'notification_preference', 'device_token',
-        'webhook_endpoint', 'outbox', 'task_reminder'];
+        'webhook_endpoint', 'outbox', 'task_reminder', 'mcp_server'];
 begin
     foreach v_table in array v_tenant_tables || v_kernel_tables || array['agent_orch'] loop
         execute format('alter table public.%I enable row level security', v_table);
@@ -4517,6 +4657,7 @@ begin
                        'using (tenant_id = (select kernel.tenant_id()))', v_table);
         execute format('grant select on public.%I to authenticated, fleet_api, fleet_pod', v_table);
     end loop;
+    revoke all on public.mcp_server from service_role;   -- credentials of others
     drop policy if exists everybody on public.agent_orch;
     create policy everybody on public.agent_orch for select to authenticated, fleet_api, fleet_pod using (true);
     grant select on public.agent_orch to authenticated, fleet_api, fleet_pod;
@@ -4550,7 +4691,7 @@ begin
             ('await_answer', 'fleet_pod, service_role'), ('suspend_task', 'fleet_pod, service_role'),
             ('answer_question', 'fleet_api, service_role'), ('find_questions', 'fleet_api, service_role'),
             ('report_progress', 'fleet_pod, service_role'),
-            ('save_task_document', 'fleet_pod, service_role'),
+            ('save_task_document', 'fleet_pod, service_role'), ('task_mcp_servers', 'fleet_pod'),
             ('authenticate_api_key', 'fleet_api, service_role'), ('note_api_key_use', 'fleet_api, service_role'),
             ('find_api_keys', 'fleet_api, service_role'), ('make_api_key', 'fleet_api, service_role'),
             ('rotate_api_key', 'fleet_api, service_role'), ('revoke_api_key', 'fleet_api, service_role'),
@@ -4566,6 +4707,8 @@ begin
             ('drill_kill_switch', 'fleet_api, service_role'), ('find_kill_switches', 'fleet_api, service_role'),
             ('enqueue_tasks', 'fleet_api, service_role'),
             ('save_agent', 'fleet_api, service_role'), ('save_documents', 'fleet_api, service_role'),
+            ('put_mcp_server', 'fleet_api, service_role'), ('find_mcp_servers', 'fleet_api, service_role'),
+            ('switch_mcp_server', 'fleet_api, service_role'), ('delete_mcp_server', 'fleet_api, service_role'),
             ('delete_document', 'fleet_api, service_role'),
             ('publish_message', 'fleet_api, service_role'), ('publish_signal', 'fleet_api, service_role'),
             ('take_arrivals', 'fleet_api, fleet_pod, service_role'),

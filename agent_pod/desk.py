@@ -14,7 +14,8 @@ from kernel.models import ClaimedTask
 class Work:
     """A claimed task with the token its orchestrator was given; the token is worth nothing after the task.
 
-    `stop` ends the run (with an answer.Stopped), `ended` is set when it is over.
+    `stop` ends the run (with an answer.Stopped), `ended` is set when it is over. `servers_down`: MCP servers of the
+    tenant that people were told to be out of reach.
     """
 
     task: ClaimedTask
@@ -23,6 +24,7 @@ class Work:
     calls: TaskCalls = field(default_factory=TaskCalls)
     stop: Callable[[str], None] = lambda why: None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    servers_down: set[str] = field(default_factory=set[str])
 
 
 class Desk:

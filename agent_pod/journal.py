@@ -23,7 +23,7 @@ from kernel.journal_models import JournalledCall
 from kernel.models import Json
 from kernel.packing import Packed, digest
 
-OTHER = "other"  # the metric label for names that user space made up: there may be any number of them
+OTHER = "other"  # the metric label for names that user space or a tenant made up: there may be any number of them
 _DELIVERY = ("stream", "stream_options")  # how an answer comes, not what it says
 _FREE = Usage("", 0, 0, Decimal(0))
 _TOO_DEEP = {"error": "nested too deep to be stored"}
@@ -105,11 +105,17 @@ class Journal:
         asked.work.calls.packer.remember(asked.request)
         return replace(asked, call_id=call_id, occurrence=occurrence)
 
-    async def tool(self, asked: Asked, result: Json, ok: bool, known: bool) -> None:
-        """Write what a tool answered. `known`: there is a tool of that name."""
-        self._metrics.tool_call(asked.name if known else OTHER, ok)
+    async def tool(self, asked: Asked, result: Json, ok: bool, label: str) -> None:
+        """Write what a tool answered. `label`: what metrics call the tool."""
+        self._metrics.tool_call(label, ok)
         written = {} if asked.call_id is None else {"call_id": asked.call_id}
         await self._write(asked, asked.name, result, ok, _FREE, replayable=True, written=written)
+
+    def leave_open(self, asked: Asked, label: str) -> None:
+        """Nobody knows how a tool call that was begun has ended: asked again, it is made again with the same key."""
+        assert asked.call_id is not None and asked.occurrence is not None
+        self._metrics.tool_call(label, False)
+        asked.work.calls.leave_open(asked.call_id, asked.key, asked.occurrence)
 
     async def model(self, asked: Asked, response: Any, ok: bool, whole: bool) -> None:
         """Write what a model endpoint answered. `whole`: the answer can be given again."""

@@ -29,6 +29,8 @@ from agent_pod.servers import LoopServer
 from agent_pod.settings import PodSettings
 from agent_pod.suspension import Suspension
 from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
+from agent_pod.tool_servers.client import ServerClient
+from agent_pod.tool_servers.servers import TenantServers
 from agent_pod.tools import DocumentTools
 from agent_pod.waiting_tools import waiting_tools
 from kernel.connect import open_connection
@@ -63,7 +65,9 @@ async def serve(settings: PodSettings) -> None:
         stack.push_async_callback(runners.close)
         upstream = await stack.enter_async_context(open_upstream(settings.openai_base_url, api_key))
         own_tools = [*DocumentTools(kernel, embedder, settings.fleet_embedding_model).all(), *waiting_tools()]
-        tools = ToolGateway(desk, own_tools, journal, Suspension(kernel, settings.fleet_inline_wait_seconds))
+        servers = TenantServers(kernel, ServerClient(settings.fleet_mcp_allow), settings.fleet_mcp_tools_seconds)
+        suspension = Suspension(kernel, settings.fleet_inline_wait_seconds)
+        tools = ToolGateway(desk, own_tools, journal, suspension, servers)
         await stack.enter_async_context(tools.app.router.lifespan_context(tools.app))
         gateway = Starlette(
             routes=[

@@ -4,7 +4,7 @@ import socket
 import sys
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 
 from kernel.settings import Settings
 
@@ -36,6 +36,14 @@ class PodSettings(Settings):
     fleet_runner_processes: int = Field(256, ge=1, le=10_000, description="most processes of one orchestrator")
     fleet_model_prices: Path = Field(
         Path(__file__).resolve().parent / "model_prices.yaml", description="USD per million tokens, by model"
+    )
+    fleet_mcp_allow: list[IPvAnyNetwork] = Field(
+        default=[],
+        description="networks where MCP servers of tenants may be though they are private, as a JSON list such as "
+        '`["10.1.0.0/16"]`; there plain http is allowed as well',
+    )
+    fleet_mcp_tools_seconds: float = Field(
+        60.0, ge=0, le=86_400, description="how long a pod believes what an MCP server said its tools are"
     )
     fleet_gateway_port: int = Field(0, ge=0, le=65_535, description="loopback port of the two endpoints; 0: any")
     fleet_health_host: str = Field("127.0.0.1", description="address of health and metrics")

@@ -11,7 +11,7 @@ from typing import Any
 from agent_pod.answer import WAITING
 from agent_pod.desk import Work
 from agent_pod.journal import Asked
-from agent_pod.task_calls import STARTED, UNANSWERED
+from agent_pod.task_calls import REPEAT, STARTED
 from kernel.errors import DatabaseUnavailable, LeaseLost
 from kernel.functions import Kernel
 from kernel.journal_models import Replay
@@ -27,8 +27,8 @@ class Suspension:
         self._kernel = kernel
         self._inline_seconds = inline_seconds
 
-    async def wait(self, asked: Asked, question: Json) -> tuple[Any, bool]:
-        """The answer of a call that is written down, and whether it is a good one.
+    async def wait(self, asked: Asked, question: Json) -> tuple[Any, bool] | None:
+        """The answer of a call that is written down, and whether it is a good one; None: the call is to be made again.
 
         Where the task was suspended its orchestrator has ended by then, and the answer reaches nobody.
         """
@@ -39,9 +39,9 @@ class Suspension:
         leave_at = time.monotonic() + self._inline_seconds
         while not work.calls.suspended:
             answer = await self._answer(asked)
-            if answer.outcome not in UNANSWERED:
+            if answer.outcome != STARTED:
                 work.calls.asking.discard(call_id)
-                return answer.response, answer.outcome == "ok"
+                return None if answer.outcome == REPEAT else (answer.response, answer.outcome == "ok")
             if time.monotonic() >= leave_at and work.calls.running == 0:
                 await self._leave(work)
             else:

@@ -45,6 +45,12 @@ class TaskCalls:
         known = self._known.get(key)
         return known.popleft() if known else None
 
+    def leave_open(self, call_id: int, key: str, occurrence: int) -> None:
+        """A call of this run has no answer: when it is asked again, it is the same call."""
+        self._known[key].appendleft(
+            JournalledCall(call_id=call_id, call_key=key, occurrence=occurrence, outcome=STARTED)
+        )
+
     def next_occurrence(self, key: str) -> int:
         """The number of a new call of `key` in the task."""
         self._occurrences[key] += 1

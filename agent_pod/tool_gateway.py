@@ -1,8 +1,8 @@
 """The tool endpoint of orchestrators: MCP over streamable HTTP, without sessions, so that every call stands alone.
 
-Each call is checked against the token of the task at hand and the agent's list of tools, written to the journal before
-the tool runs, and again before its result is handed over. What an earlier run of the task asked is answered from the
-journal.
+It gives a task the tools of the pod and those of its tenant's MCP servers. Each call is checked against the token of
+the task at hand and the agent's list of tools, written to the journal before the tool runs, and again before its result
+is handed over. What an earlier run of the task asked is answered from the journal.
 """
 
 import json
@@ -18,23 +18,27 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_pod.desk import Desk, Work
-from agent_pod.journal import Asked, Journal
+from agent_pod.journal import OTHER, Asked, Journal
 from agent_pod.storable import storable
 from agent_pod.suspension import Suspension
-from agent_pod.tools import IDEMPOTENCY_KEY, Tool, ToolRefused
+from agent_pod.tool_result import as_result, is_failure
+from agent_pod.tool_servers.servers import TenantServers
+from agent_pod.tools import IDEMPOTENCY_KEY, OutcomeUnknown, Tool, ToolRefused
 from agent_pod.waiting_tools import Waits
 from kernel.errors import FleetError, InvalidInput, LeaseLost
 from knowledge.embed import EmbeddingFailed
 
 logger = logging.getLogger(__name__)
 _SHOWN_ARGUMENTS = 1000
+_NO_ANSWER = {"error": "the call was left without an answer"}, False
 
 
 class ToolGateway:
     """MCP server at /mcp. Mount `app`; run it within `app.router.lifespan_context`."""
 
-    def __init__(self, desk: Desk, tools: list[Tool], journal: Journal, suspension: Suspension):
+    def __init__(self, desk: Desk, tools: list[Tool], journal: Journal, suspension: Suspension, servers: TenantServers):
         self._desk = desk
+        self._servers = servers
         self._tools = {tool.name: tool for tool in tools}
         self._journal = journal
         self._suspension = suspension
@@ -46,15 +50,16 @@ class ToolGateway:
     async def _list(
         self, context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
+        work = self._work(context)
         return types.ListToolsResult(
             tools=[
                 types.Tool(
                     name=tool.name,
                     description=tool.description,
                     input_schema=tool.input_schema,
-                    annotations=types.ToolAnnotations(idempotent_hint=tool.idempotent),
+                    annotations=tool.annotations,
                 )
-                for tool in self._offered(self._work(context))
+                for tool in [*self._offered(work), *await self._servers.offered(work)]
             ]
         )
 
@@ -67,30 +72,47 @@ class ToolGateway:
         try:
             asked = await self._journal.ask(work, "tool", params.name, arguments, started)
         except InvalidInput as refusal:
-            return _as_result({"error": f"{params.name}: the call cannot be recorded: {refusal}"}, False)
+            return as_result({"error": f"{params.name}: the call cannot be recorded: {refusal}"}, False)
         if asked.is_answered:
-            return _as_result(*await self._journal.replay(asked))
-        return _as_result(*await self._run(asked, arguments))
+            return as_result(*await self._journal.replay(asked))
+        return as_result(*await self._run(asked, arguments))
 
     async def _run(self, asked: Asked, arguments: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-        """Run the tool, with the journal written before and after; returns the result and whether it is a good one."""
-        name = asked.name
-        allowed = {tool.name: tool for tool in self._allowed(asked.work)}
-        if name not in allowed:
-            result, ok = {"error": f"There is no tool {name!r} for this task. It has: {', '.join(allowed)}."}, False
-        elif asked.may_have_run and not allowed[name].may_run_again:
-            return await self._suspension.wait(
-                await self._journal.begin(asked, False), _unknown_outcome(name, arguments)
-            )
-        else:
-            asked = await self._journal.begin(asked, allowed[name].idempotent)
-            try:
-                with asked.work.calls.run():
-                    result, ok = await _outcome(allowed[name], asked, arguments)
-            except Waits as waits:
-                return await self._suspension.wait(asked, waits.question)
-        await self._journal.tool(asked, result, ok, name in self._tools)
-        return result, ok
+        """Run the tool, with the journal written before and after; returns the result and whether it is a good one.
+
+        Where it may have run and must not run twice, a person decides.
+        """
+        tool = await self._find(asked.work, asked.name)
+        label = OTHER if asked.name not in self._tools else asked.name
+        may_run_again = tool is not None and tool.may_run_again
+        doubt = "its pod died before it answered" if asked.may_have_run and not may_run_again else None
+        while doubt is not None or tool is not None:
+            asked = await self._journal.begin(asked, tool is not None and tool.idempotent)
+            if doubt is None and tool is not None:
+                try:
+                    with asked.work.calls.run():
+                        result, ok = await _outcome(tool, asked, arguments)
+                    await self._journal.tool(asked, result, ok, label)
+                    return result, ok
+                except OutcomeUnknown as unknown:
+                    if may_run_again:
+                        self._journal.leave_open(asked, label)
+                        return {"error": f"{asked.name}: {unknown}. It may have run: you may ask it again."}, False
+                    doubt = str(unknown)
+                except Waits as waits:
+                    return await self._suspension.wait(asked, waits.question) or _NO_ANSWER
+            answer = await self._suspension.wait(asked, _unknown_outcome(asked.name, arguments, doubt or ""))
+            if answer is not None:
+                return answer
+            doubt = None
+        known = ", ".join(tool.name for tool in [*self._allowed(asked.work), *await self._servers.offered(asked.work)])
+        result = {"error": f"There is no tool {asked.name!r} for this task. It has: {known}."}
+        await self._journal.tool(asked, result, False, OTHER)
+        return result, False
+
+    async def _find(self, work: Work, name: str) -> Tool | None:
+        own = {tool.name: tool for tool in self._allowed(work)}
+        return own.get(name) or await self._servers.find(work, name)
 
     def _allowed(self, work: Work) -> list[Tool]:
         named = work.task.agent.tools if work.task.agent else []
@@ -109,9 +131,9 @@ class ToolGateway:
 
 async def _outcome(tool: Tool, asked: Asked, arguments: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     try:
-        result = await tool(asked.work.task, arguments, {IDEMPOTENCY_KEY: asked.idempotency_key})
-        return storable(result), True
-    except (LeaseLost, Waits):
+        result = storable(await tool(asked.work.task, arguments, {IDEMPOTENCY_KEY: asked.idempotency_key}))
+        return result, not is_failure(result)
+    except (LeaseLost, Waits, OutcomeUnknown):
         raise
     except (ToolRefused, FleetError, EmbeddingFailed) as refusal:
         return storable({"error": str(refusal)}), False
@@ -120,11 +142,11 @@ async def _outcome(tool: Tool, asked: Asked, arguments: dict[str, Any]) -> tuple
         return {"error": f"the tool failed: {type(defect).__name__}"}, False
 
 
-def _unknown_outcome(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def _unknown_outcome(name: str, arguments: dict[str, Any], doubt: str) -> dict[str, Any]:
     asked = json.dumps(arguments, ensure_ascii=False, sort_keys=True)[:_SHOWN_ARGUMENTS]
     return {
         "kind": "unknown_outcome",
-        "question": f"The tool {name} was started with {asked}, and its pod died before it answered: it may have run.",
+        "question": f"The tool {name} was started with {asked}, and {doubt}: it may have run.",
         "form": {
             "type": "object",
             "properties": {"decision": {"enum": ["run_again", "skip", "fail"]}, "result": {"type": "object"}},
@@ -132,16 +154,6 @@ def _unknown_outcome(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
             "additionalProperties": False,
         },
     }
-
-
-def _as_result(result: dict[str, Any], ok: bool) -> types.CallToolResult:
-    # Keys are sorted, because the journal does not keep their order and a replayed text must be the same.
-    text = json.dumps(result, ensure_ascii=False, sort_keys=True) if ok else result["error"]
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=text)],
-        structured_content=result if ok else None,
-        is_error=not ok,
-    )
 
 
 class OnlyTheTaskAtHand:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import mcp_types as types
+
 from kernel.functions import Kernel
 from kernel.models import ClaimedTask
 from knowledge.chunks import split
@@ -18,6 +20,10 @@ _Json = dict[str, Any]
 
 class ToolRefused(Exception):
     """The call cannot be done as it was asked; the message tells the model what to change."""
+
+
+class OutcomeUnknown(Exception):
+    """Nobody knows whether the tool did its work; the message says why. A tool that may run again is asked later."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,11 @@ class Tool:
     def may_run_again(self) -> bool:
         """Whether a call that may have been done can be made again with the same idempotency key."""
         return self.idempotent or self.keyed
+
+    @property
+    def annotations(self) -> types.ToolAnnotations:
+        """What clients are told of how it behaves."""
+        return types.ToolAnnotations(idempotent_hint=self.idempotent)
 
     async def __call__(self, task: ClaimedTask, arguments: _Json, meta: _Json) -> _Json:
         """Run for `task`. Raises ToolRefused on arguments that do not fit the schema."""

@@ -4,7 +4,7 @@ settings                       what the program is told at its start
 attempt                        how an attempt ended, whatever the channel
 templates, templates.yaml      the words of mails and pushes
 mail                           SMTP
-signature, reachable, webhook  signed messages to endpoints, and where they may not go
+signature, webhook             signed messages to endpoints
 service_account, push          Firebase Cloud Messaging
 deliverer                      the loop: claim, send, end
 metrics, app, main             all of that as one program

@@ -9,9 +9,9 @@ from ipaddress import IPv4Network, IPv6Network
 import httpx
 
 from delivery.attempt import Attempt, dead, later, of_status
-from delivery.reachable import Route, Unreachable, find_route
 from delivery.signature import signed_headers
 from kernel.notification_models import ClaimedDelivery
+from kernel.reachable import Route, Unreachable, find_route
 
 
 class Webhook:
@@ -37,7 +37,7 @@ class Webhook:
         if delivery.target is None:
             return dead("the webhook endpoint was deleted or disabled")
         try:
-            route = await find_route(delivery.target["url"], self._allowed)
+            route = await find_route(delivery.target["url"], self._allowed, "FLEET_WEBHOOK_ALLOW")
         except Unreachable as error:
             return dead(str(error)) if error.for_good else later(str(error))
         body = json.dumps(delivery.payload, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()

@@ -145,3 +145,6 @@ def _log_plainly() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("httpx", "httpx2", "mcp", "spiff", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # The MCP client logs what servers send, and that may be the credentials they were sent; our own errors say enough.
+    for quoting in ("mcp.client", "client"):
+        logging.getLogger(quoting).setLevel(logging.CRITICAL + 1)

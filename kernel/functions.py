@@ -6,6 +6,7 @@ from kernel.delivery_functions import DeliveryFunctions
 from kernel.event_functions import EventFunctions
 from kernel.follow_functions import FollowFunctions
 from kernel.key_functions import KeyFunctions
+from kernel.mcp_server_functions import McpServerFunctions
 from kernel.notification_functions import NotificationFunctions
 from kernel.people_functions import PeopleFunctions
 from kernel.pod_functions import PodFunctions
@@ -22,6 +23,7 @@ class Kernel(
     KeyFunctions,
     ControlFunctions,
     ReadFunctions,
+    McpServerFunctions,
     NotificationFunctions,
     DeliveryFunctions,
 ):

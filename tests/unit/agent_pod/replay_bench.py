@@ -4,12 +4,15 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from typing import Any
 
 import httpx2
+import mcp_types
 import openai
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,6 +25,8 @@ from agent_pod.prices import Prices
 from agent_pod.servers import LoopServer
 from agent_pod.suspension import Suspension
 from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
+from agent_pod.tool_servers.client import ServerClient
+from agent_pod.tool_servers.servers import TenantServers
 from agent_pod.tools import DocumentTools, Tool
 from agent_pod.waiting_tools import waiting_tools
 from kernel.functions import Kernel
@@ -31,6 +36,7 @@ from knowledge.embed import Embedder
 from offline_model.app import create_app
 
 MODEL = "text-embedding-3-small"
+LOOPBACK = IPv4Network("127.0.0.0/8")
 
 
 class CountingUpstream:
@@ -71,13 +77,26 @@ class Run:
 
     async def tool(self, name: str, **arguments: Any) -> str:
         """Text of the tool's result, or of its error."""
+        return (await self.result(name, **arguments)).content[0].text  # type: ignore[union-attr]
+
+    async def result(self, name: str, **arguments: Any) -> CallToolResult:
+        """The tool's result."""
+        async with self._client() as client:
+            return await client.call_tool(name, arguments)
+
+    async def tools(self) -> list[mcp_types.Tool]:
+        """The tools that are offered."""
+        async with self._client() as client:
+            return (await client.list_tools()).tools
+
+    @contextlib.asynccontextmanager
+    async def _client(self) -> AsyncIterator[Client]:
         headers = {"Authorization": f"Bearer {self.work.token}"}
         async with (
             httpx2.AsyncClient(headers=headers) as http,
             Client(streamable_http_client(f"{self.url}/mcp", http_client=http)) as client,
         ):
-            result = await client.call_tool(name, arguments)
-        return result.content[0].text  # type: ignore[union-attr]
+            yield client
 
 
 @dataclass
@@ -93,6 +112,7 @@ class Bench:
     tools: list[Tool] = field(default_factory=list)
     metrics: PodMetrics = field(default_factory=PodMetrics)
     inline_seconds: float = 0.0
+    servers: TenantServers | None = None
     runs: int = 0
 
     @contextlib.asynccontextmanager
@@ -113,6 +133,7 @@ class Bench:
             [*DocumentTools(self.kernel, embedder, MODEL).all(), *waiting_tools(), *self.tools],
             journal,
             Suspension(self.kernel, self.inline_seconds),
+            self.servers or TenantServers(self.kernel, ServerClient([LOOPBACK]), 60),
         )
         async with (
             open_upstream(self.upstream_url, "sk-real") as upstream,

@@ -19,6 +19,8 @@ from agent_pod.prices import Prices
 from agent_pod.servers import LoopServer
 from agent_pod.suspension import Suspension
 from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
+from agent_pod.tool_servers.client import ServerClient
+from agent_pod.tool_servers.servers import TenantServers
 from agent_pod.tools import DocumentTools
 from kernel.functions import Kernel
 from kernel.models import Agent, ClaimedTask
@@ -69,7 +71,11 @@ def open_tools(start_pod: Any, enqueue: Any, kernel_api: Kernel, kernel_pod: Ker
         desk, embedder = Desk(), Embedder(offline_url, "offline", MODEL)
         journal = Journal(kernel_pod, Prices({}), PodMetrics())
         gateway = ToolGateway(
-            desk, DocumentTools(kernel_pod, embedder, MODEL).all(), journal, Suspension(kernel_pod, 0)
+            desk,
+            DocumentTools(kernel_pod, embedder, MODEL).all(),
+            journal,
+            Suspension(kernel_pod, 0),
+            TenantServers(kernel_pod, ServerClient([]), 60),
         )
         app = Starlette(routes=[Mount("/", OnlyTheTaskAtHand(gateway.app, desk))])
         async with (

@@ -1,6 +1,7 @@
-"""Where a webhook may go: to public addresses over https, and to those networks that the operator allows.
+"""Where a program may go at a tenant's word (webhooks, MCP servers): to public addresses over https, and to those
+networks that the operator allows.
 
-A tenant writes the address, and the deliverer stands inside the operator's network. So the name is resolved here, every
+A tenant writes the address, and the program stands inside the operator's network. So the name is resolved here, every
 address it has is checked, and the connection is made to one of these, whatever the name means a moment later.
 """
 
@@ -17,7 +18,7 @@ _MOST_ADDRESSES = 4
 
 
 class Unreachable(Exception):
-    """A webhook may not go there. `for_good`: it never will, as things are set."""
+    """A program may not go there. `for_good`: it never will, as things are set."""
 
     def __init__(self, message: str, for_good: bool):
         super().__init__(message)
@@ -33,8 +34,11 @@ class Route:
     name: str
 
 
-async def find_route(url: str, allowed: Sequence[IPv4Network | IPv6Network]) -> Route:
-    """Check `url` and resolve its name. Raises Unreachable; its message names the host and nothing else of `url`."""
+async def find_route(url: str, allowed: Sequence[IPv4Network | IPv6Network], setting: str) -> Route:
+    """Check `url` and resolve its name. `setting`: where the operator allows networks.
+
+    Raises Unreachable; its message names the host and nothing else of `url`.
+    """
     try:
         parts = urlsplit(url)
         name, port = parts.hostname or "", parts.port
@@ -44,7 +48,7 @@ async def find_route(url: str, allowed: Sequence[IPv4Network | IPv6Network]) -> 
         raise Unreachable("the address of the endpoint is no http or https address", for_good=True)
     addresses = await _resolve(name, port or (443 if parts.scheme == "https" else 80))
     for address in addresses:
-        _check(name, address, parts.scheme, allowed)
+        _check(name, address, parts.scheme, allowed, setting)
     places = [f"[{address}]" if address.version == 6 else str(address) for address in addresses[:_MOST_ADDRESSES]]
     urls = [
         urlunsplit((parts.scheme, place if port is None else f"{place}:{port}", parts.path, parts.query, ""))
@@ -61,12 +65,14 @@ async def _resolve(name: str, port: int) -> list[_Address]:
     return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
-def _check(name: str, address: _Address, scheme: str, allowed: Sequence[IPv4Network | IPv6Network]) -> None:
+def _check(
+    name: str, address: _Address, scheme: str, allowed: Sequence[IPv4Network | IPv6Network], setting: str
+) -> None:
     if any(_meant(address) in network for network in allowed):
         return
     if not _meant(address).is_global or address.is_multicast:
         raise Unreachable(
-            f"{name} is at a private address: the operator has to allow its network in FLEET_WEBHOOK_ALLOW",
+            f"{name} is at a private address: the operator has to allow its network in {setting}",
             for_good=True,
         )
     if scheme != "https":
