@@ -81,6 +81,30 @@ alter type public.event_type add value if not exists 'TASK_SUSPENDED';
 alter type public.event_type add value if not exists 'TASK_RESUMED';
 alter type public.event_type add value if not exists 'MCP_SERVER_CHANGED';
 
+-- Why an attempt failed (docs/retries.md; kernel/error_classes.py has the same names). retried: another attempt is made
+-- unless the task's retry policy says otherwise; may_retry: a policy may ask for one; counts: it uses an attempt up.
+create or replace function kernel.error_classes()
+returns table (error_class text, retried boolean, may_retry boolean, counts boolean, meaning text)
+language sql immutable as $$
+    values
+        ('worker_lost', true, true, true, 'the pod stopped renewing its lease'),
+        ('orchestrator_crashed', true, true, true, 'the orchestrator ended, or answered what is no message'),
+        ('orchestrator_failed', true, true, true, 'the orchestrator said that it failed, for reasons of its own'),
+        ('timed_out', true, true, true, 'no answer within the time of an attempt'),
+        ('out_of_memory', true, true, true, 'the orchestrator used more memory than it may'),
+        ('out_of_bounds', true, true, true, 'the orchestrator started or printed more than it may'),
+        ('model_overloaded', true, true, false, 'the model endpoint asked to come back later'),
+        ('model_unavailable', true, true, true, 'the model endpoint could not be reached, or broke down'),
+        ('model_auth', false, true, true, 'the model endpoint refused the key, or its account has no credit'),
+        ('model_refused', false, true, true, 'the model would not answer this'),
+        ('tool_failed', true, true, true, 'a tool failed, and the orchestrator with it'),
+        ('output_invalid', true, true, true, 'the output does not fit its schema'),
+        ('output_refused', false, false, true, 'the database cannot hold the output'),
+        ('input_refused', false, false, true, 'what the task was given cannot be worked on'),
+        ('definition_invalid', false, false, true, 'the definition asks for what is not there, or cannot go on'),
+        ('given_up', false, false, true, 'a person decided that the task fails')
+$$;
+
 -- == 2. Roles ========================================================================================================
 -- anon, authenticated and service_role are Supabase's; they are made only where they are missing. fleet_api,
 -- fleet_pod and fleet_deliver are what our programs become after they connect; none can bypass row-level security.
@@ -114,6 +138,7 @@ create table if not exists public.tenants (
 alter table public.tenants add column if not exists weight numeric not null default 1;
 alter table public.tenants add column if not exists max_running int;
 alter table public.tenants add column if not exists max_waiting int;
+alter table public.tenants add column if not exists retry_policy jsonb;      -- of its tasks; see kernel.retry_policy
 
 create table if not exists public.api_key (
     tenant_id text not null references public.tenants,
@@ -237,6 +262,14 @@ alter table public.todolist
 alter table public.todolist
     add column if not exists stopped boolean not null default false,
     add column if not exists cancelled_by text;
+
+-- retry_policy: as the definition has it, null where it has none; see kernel.retry_policy. failed_attempts: array of
+-- {attempt, counted, pod_id, started_at, ended_at, error_class, reason} since it was created or taken up, the first one
+-- first. error_class: why it is FAILED.
+alter table public.todolist
+    add column if not exists retry_policy jsonb,
+    add column if not exists failed_attempts jsonb not null default '[]',
+    add column if not exists error_class text;
 
 create unique index if not exists todolist_once_per_activity
     on public.todolist (tenant_id, proc_inst_id, activity_id, iteration) where proc_inst_id is not null;
@@ -1333,14 +1366,18 @@ language plpgsql volatile set search_path = '' as $$
 declare
     v_reason text := format('worker lost: pod %s stopped renewing its lease in attempt %s of %s',
                             p_task.pod_id, p_task.attempt, p_task.max_attempts);
+    v_delay interval := (kernel.next_attempt(p_task, 'worker_lost', null)).delay;
 begin
-    if p_task.attempt < p_task.max_attempts then
+    if v_delay is not null then
         update public.todolist t set status = 'PENDING', lease_expires_at = null, error = v_reason,
+            failed_attempts = t.failed_attempts || kernel.failed_attempt(p_task, 'worker_lost', v_reason, true, p_now),
+            available_at = case when v_delay > interval '0' then p_now + v_delay else t.available_at end,
             fair_rank = kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now)
         where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id;
         perform kernel.record_event(p_task.tenant_id, p_task.proc_inst_id, p_task.task_id, 'TASK_RECLAIMED',
-                                    'kernel', v_reason, jsonb_build_object('attempt', p_task.attempt), p_now);
-        if not kernel.hold_back(p_task) then
+            'kernel', v_reason, jsonb_build_object('attempt', p_task.attempt, 'error_class', 'worker_lost',
+                                                   'available_at', p_now + v_delay), p_now);
+        if v_delay = interval '0' and not kernel.hold_back(p_task) then
             perform kernel.wake(true);
         end if;
         return;
@@ -1352,7 +1389,7 @@ begin
             return;
         end if;
     end if;
-    perform kernel.fail_task(p_task, v_reason, null, null, p_now);
+    perform kernel.fail_task(p_task, v_reason, null, null, p_now, 'worker_lost');
 end $$;
 
 -- == 6. Tasks and steps ==============================================================================================
@@ -1369,35 +1406,159 @@ begin
           union select 'group:' || g from jsonb_array_elements_text(p_task.candidate_groups) g) u;
 end $$;
 
--- The end of a task that did not succeed: an incident. Its instance is in ERROR until somebody repairs it.
-create or replace function kernel.fail_task(
-    p_task public.todolist, p_reason text, p_output jsonb, p_log_tail text, p_now timestamptz) returns void
+-- The retry policy of a task: {first_seconds, factor, cap_seconds, retry_on?}: the pause after the first failed attempt,
+-- by what it grows with each further one, the longest pause, and the error classes that are retried, where it names
+-- them. The task's own goes before that of its tenant. A first pause beyond the longest one is the longest.
+create or replace function kernel.retry_policy(p_task public.todolist) returns jsonb
+language sql stable set search_path = '' as $$
+    select '{"first_seconds": 5, "factor": 3, "cap_seconds": 600}'::jsonb || coalesce(
+        (select n.retry_policy from public.tenants n where n.tenant_id = p_task.tenant_id), '{}')
+        || coalesce(p_task.retry_policy, '{}')
+$$;
+
+-- Refuses what is no retry policy.
+create or replace function kernel.check_retry_policy(p_policy jsonb) returns void
 language plpgsql volatile set search_path = '' as $$
 declare
+    v_wrong text;
+begin
+    select format('%s %s', p.key, p.value) into v_wrong
+    from jsonb_each(case when jsonb_typeof(p_policy) = 'object' then p_policy else '{"policy": "no object"}' end) p
+    where case
+        when p.key in ('first_seconds', 'cap_seconds') and jsonb_typeof(p.value) = 'number'
+            then not p.value::numeric between 1 and 2592000
+        when p.key = 'factor' and jsonb_typeof(p.value) = 'number' then not p.value::numeric between 1 and 10
+        when p.key = 'retry_on' and jsonb_typeof(p.value) = 'array'
+            then not p.value <@ (select jsonb_agg(c.error_class) from kernel.error_classes() c where c.may_retry)
+        else true end
+    limit 1;
+    if found then
+        perform kernel.refuse('PT422', format('retry policy: %s', v_wrong), 'retry_policy',
+            'first_seconds and cap_seconds are 1 to 2592000 (30 days), factor is 1 to 10, retry_on is an array of '
+            'error classes that may be retried.');
+    end if;
+end $$;
+
+-- When a task whose running attempt has failed is tried again; delay null: never. Exponential backoff, but not before
+-- p_retry_after_seconds (where an endpoint named a time: at most a day), and up to a fifth later at random, so that
+-- tasks that failed together do not come back together. The first lost worker in a row is made good at once: mostly it
+-- is not the task's doing, and a lease has passed already. counted: the attempt is used up. A task is put off 30 times
+-- without that, then its attempts bound it.
+create or replace function kernel.next_attempt(
+    p_task public.todolist, p_class text, p_retry_after_seconds double precision,
+    out delay interval, out counted boolean)
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_policy jsonb := kernel.retry_policy(p_task);
+    v_put_off int := (select count(*) from jsonb_array_elements(p_task.failed_attempts) f
+                      where not (f ->> 'counted')::boolean);
+    v_retried boolean;
+    v_seconds double precision;
+begin
+    select c.counts or v_put_off >= 30,
+           c.may_retry and coalesce(v_policy -> 'retry_on' ? p_class, c.retried)
+    into counted, v_retried from kernel.error_classes() c where c.error_class = p_class;
+    if not found then
+        perform kernel.refuse('PT422', format('error class "%s" is not known', p_class), 'error_class',
+                              'Use one of kernel.error_classes().');
+    end if;
+    if not v_retried or (counted and p_task.attempt >= p_task.max_attempts) then
+        return;
+    elsif p_class = 'worker_lost' and p_task.failed_attempts -> -1 ->> 'error_class' is distinct from p_class then
+        delay := interval '0';
+        return;
+    end if;
+    v_seconds := v_policy ->> 'first_seconds';
+    v_seconds := least(greatest((v_policy ->> 'cap_seconds')::double precision, v_seconds), v_seconds
+        * (v_policy ->> 'factor')::double precision ^ (case when counted then p_task.attempt - 1 else v_put_off end));
+    v_seconds := greatest(v_seconds, least(coalesce(p_retry_after_seconds, 0), 86400));
+    delay := v_seconds * (1 + random() / 5) * interval '1 second';
+end $$;
+
+-- A line of failed_attempts.
+create or replace function kernel.failed_attempt(
+    p_task public.todolist, p_class text, p_reason text, p_counted boolean, p_now timestamptz) returns jsonb
+language sql stable set search_path = '' as $$
+    select jsonb_build_array(jsonb_build_object(
+        'attempt', p_task.attempt, 'counted', p_counted, 'pod_id', p_task.pod_id, 'started_at', p_task.started_at,
+        'ended_at', p_now, 'error_class', p_class, 'reason', left(p_reason, 500)))
+$$;
+
+-- The reason of an incident with those of the attempts before it, the newest first: at most ten, each in short.
+create or replace function kernel.all_reasons(p_reason text, p_failed_attempts jsonb) returns text
+language sql stable set search_path = '' as $$
+    select p_reason || coalesce('; before that, attempt ' || string_agg(
+        format('%s (%s): %s', f ->> 'attempt', f ->> 'error_class', left(f ->> 'reason', 200)), '; attempt '
+        order by n desc) || case when jsonb_array_length(p_failed_attempts) > 10 then '; and others' else '' end, '')
+    from jsonb_array_elements(p_failed_attempts) with ordinality as e(f, n)
+    where n > jsonb_array_length(p_failed_attempts) - 10
+$$;
+
+-- An attempt failed. p_failure: {error_class?, reason, retryable, log_tail?, retry_after_seconds?}; retryable false:
+-- whoever worked on it says that another attempt cannot help. Pods of earlier versions give no class.
+create or replace function kernel.fail_attempt(
+    p_task public.todolist, p_failure jsonb, p_output jsonb, p_actor text, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_retryable boolean := coalesce((p_failure ->> 'retryable')::boolean, true);
+    v_class text := coalesce(p_failure ->> 'error_class',
+                             case when v_retryable then 'orchestrator_failed' else 'input_refused' end);
+    v_next record := kernel.next_attempt(p_task, v_class, (p_failure ->> 'retry_after_seconds')::double precision);
+    v_reason text := coalesce(p_failure ->> 'reason', 'no reason was given');
+begin
+    if v_next.delay is null or not v_retryable then
+        perform kernel.fail_task(p_task, v_reason, p_output, p_failure ->> 'log_tail', p_now, v_class);
+        return;
+    end if;
+    update public.todolist t set status = 'PENDING', available_at = p_now + v_next.delay, error = v_reason,
+        log_tail = p_failure ->> 'log_tail',
+        attempt = case when v_next.counted then t.attempt else t.attempt - 1 end,
+        failed_attempts = t.failed_attempts
+                          || kernel.failed_attempt(p_task, v_class, v_reason, v_next.counted, p_now)
+    where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id;
+    perform kernel.record_event(p_task.tenant_id, p_task.proc_inst_id, p_task.task_id, 'TASK_RETRIED', p_actor,
+        v_reason, jsonb_build_object('attempt', p_task.attempt, 'error_class', v_class, 'counted', v_next.counted,
+            'available_at', p_now + v_next.delay, 'log_tail', p_failure ->> 'log_tail'), p_now);
+end $$;
+
+-- The end of a task that did not succeed: an incident. Its instance is in ERROR until somebody repairs it.
+drop function if exists kernel.fail_task(public.todolist, text, jsonb, text, timestamptz);
+create or replace function kernel.fail_task(
+    p_task public.todolist, p_reason text, p_output jsonb, p_log_tail text, p_now timestamptz,
+    p_class text default 'definition_invalid') returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_was_running boolean := p_task.status = 'IN_PROGRESS';
+    v_attempts int := jsonb_array_length(p_task.failed_attempts) + v_was_running::int;
+    v_error text := kernel.all_reasons(p_reason, p_task.failed_attempts);
     v_initiator text;
 begin
-    update public.todolist t set status = 'FAILED', error = p_reason, log_tail = p_log_tail, finished_at = p_now,
-        lease_expires_at = null, output = coalesce(p_output, t.output)
+    update public.todolist t set status = 'FAILED', error = v_error, error_class = p_class, log_tail = p_log_tail,
+        finished_at = p_now, lease_expires_at = null, output = coalesce(p_output, t.output),
+        failed_attempts = case when v_was_running
+            then t.failed_attempts || kernel.failed_attempt(p_task, p_class, p_reason, true, p_now)
+            else t.failed_attempts end
     where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id;
     perform kernel.record_event(p_task.tenant_id, p_task.proc_inst_id, p_task.task_id, 'INCIDENT', 'kernel', p_reason,
-        jsonb_build_object('attempt', p_task.attempt, 'activity_id', p_task.activity_id, 'log_tail', p_log_tail),
-        p_now);
+        jsonb_build_object('attempt', p_task.attempt, 'error_class', p_class, 'activity_id', p_task.activity_id,
+                           'log_tail', p_log_tail), p_now);
     if p_task.proc_inst_id is null then
         return;
     end if;
-    update public.bpm_proc_inst i set status = 'ERROR', error = format('%s: %s', p_task.activity_id, p_reason)
+    update public.bpm_proc_inst i set status = 'ERROR', error = format('%s: %s', p_task.activity_id, v_error)
     where i.tenant_id = p_task.tenant_id and i.id = p_task.proc_inst_id and i.status in ('RUNNING', 'ERROR')
     returning i.initiator into v_initiator;
     if found then
-        perform kernel.notify(p_task.tenant_id, v_initiator, 'INCIDENT', p_task.proc_inst_id, p_task.task_id, p_reason,
-                              p_now);
+        perform kernel.notify(p_task.tenant_id, v_initiator, 'INCIDENT', p_task.proc_inst_id, p_task.task_id,
+            case when v_attempts > 1 then format('%s, after %s attempts: %s', p_task.name, v_attempts, p_reason)
+                 else p_reason end, p_now);
     end if;
 end $$;
 
 -- Inserts tasks. p_tasks: array of {process_definition_id?, activity_id, name, iteration?, engine_token?, agent_orch?,
 -- agent_id?, agent_mode?, instruction?, input?, output_schema?, form?, assignee?, candidate_groups?, priority?,
--- max_attempts?, timeout_seconds?, due_at?}. A task with agent_orch is PENDING, one without is TODO. An orchestrator
--- that nobody has registered is an incident at once.
+-- max_attempts?, retry_policy?, timeout_seconds?, due_at?}. A task with agent_orch is PENDING, one without is TODO. An
+-- orchestrator that nobody has registered is an incident at once.
 create or replace function kernel.insert_tasks(
     p_tenant_id text, p_proc_inst_id uuid, p_process_definition_id text, p_tasks jsonb, p_actor text,
     p_now timestamptz) returns setof public.todolist
@@ -1424,7 +1585,7 @@ begin
                     agent_orch text, agent_id text,
                     agent_mode public.agent_mode, instruction text, input jsonb, output_schema jsonb, form jsonb,
                     assignee text, candidate_groups jsonb, priority smallint, max_attempts int, timeout_seconds int,
-                    due_at timestamptz)
+                    due_at timestamptz, retry_policy jsonb)
         ), queues as materialized (
             select q.agent_orch, q.level, kernel.fair_rank(p_tenant_id, q.agent_orch, q.level, p_now) as first_rank
             from (select distinct g.agent_orch, g.level from given g where g.agent_orch is not null) q
@@ -1433,7 +1594,7 @@ begin
                 tenant_id, task_id, proc_inst_id, process_definition_id, activity_id, name, iteration, engine_token,
                 status, agent_orch, agent_id, agent_mode, instruction, input, output_schema, form, assignee,
                 candidate_groups, priority, fair_rank, attempt, max_attempts, timeout_seconds, created_at,
-                limited, available_at, due_at)
+                limited, available_at, due_at, retry_policy)
             select p_tenant_id, kernel.new_id(), p_proc_inst_id,
                    coalesce(g.process_definition_id, p_process_definition_id), g.activity_id,
                    coalesce(g.name, g.activity_id), coalesce(g.iteration, 1), g.engine_token,
@@ -1447,7 +1608,7 @@ begin
                    0, coalesce(g.max_attempts, 3), coalesce(g.timeout_seconds, 900), p_now,
                    v_limited and g.agent_orch is not null,
                    case when v_limited and g.agent_orch is not null then 'infinity'::timestamptz end,
-                   g.due_at
+                   g.due_at, nullif(g.retry_policy, 'null')
             from given g left join queues q on q.agent_orch = g.agent_orch and q.level = g.level
             order by g.ordinality
             returning *
@@ -1464,6 +1625,9 @@ begin
             perform kernel.refuse('PT422', format('activity "%s": priority %s, max_attempts %s, timeout_seconds %s',
                 v_task.activity_id, v_task.priority, v_task.max_attempts, v_task.timeout_seconds), 'task_numbers',
                 'priority is 1 to 5, max_attempts 1 to 100, timeout_seconds 1 to 86400.');
+        end if;
+        if v_task.retry_policy is not null then
+            perform kernel.check_retry_policy(v_task.retry_policy);
         end if;
         if v_task.agent_orch is null then
             perform kernel.notify_people(v_task, p_now);
@@ -1510,7 +1674,7 @@ declare
 begin
     update public.bpm_proc_inst i set
         state = p_step -> 'state', variables = p_step -> 'variables', revision = i.revision + 1,
-        status = case when v_ended then 'COMPLETED' else i.status end,
+        status = case when v_ended and i.status = 'RUNNING' then 'COMPLETED' else i.status end,
         end_time = case when v_ended then p_now end
     where i.tenant_id = p_tenant_id and i.id = p_proc_inst_id and i.revision = (p_step ->> 'revision')::int
       and i.status in ('RUNNING', 'ERROR')
@@ -1525,10 +1689,32 @@ begin
     if p_step ? 'events' then
         perform kernel.apply_events(v_instance, p_step -> 'events', p_actor, p_now);
     end if;
+    if v_instance.status = 'ERROR' then
+        perform kernel.leave_error(p_tenant_id, p_proc_inst_id, v_ended);
+    end if;
     if v_ended then
+        if p_step -> 'tasks' <> '[]' then
+            perform kernel.refuse('PT422', 'A step that ends the instance cannot make tasks.', 'step',
+                                  'Compute the step anew.');
+        end if;
         perform kernel.record_event(p_tenant_id, p_proc_inst_id, null, 'INSTANCE_COMPLETED', p_actor, null, null, p_now);
         perform kernel.notify(p_tenant_id, v_instance.initiator, 'PROCESS_DONE', p_proc_inst_id, null,
                               v_instance.process_definition_id, p_now);
+    end if;
+end $$;
+
+-- An instance in ERROR has made a step, which may have withdrawn what had failed. With an incident it is never COMPLETED.
+create or replace function kernel.leave_error(p_tenant_id text, p_proc_inst_id uuid, p_ended boolean) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    perform kernel.clear_error(p_tenant_id, p_proc_inst_id);
+    if p_ended then
+        update public.bpm_proc_inst i set status = 'COMPLETED'
+        where i.tenant_id = p_tenant_id and i.id = p_proc_inst_id and i.status = 'RUNNING';
+        if not found then
+            perform kernel.refuse('PT422', 'The process instance has an incident: it cannot be COMPLETED.',
+                                  'incident_open', 'Take up what failed, or cancel the instance.');
+        end if;
     end if;
 end $$;
 
@@ -1753,8 +1939,9 @@ $$;
 -- Ends a claimed task. p_done: {tenant_id, task_id, proc_inst_id, fencing_token, outcome, ...} where outcome is
 --   done      {output, step}              the step moves the instance on (null for a task that stands alone)
 --   draft     {output}                    a person goes on with it
---   failed    {reason, retryable, log_tail, output?, revision?, afresh?}   revision: the one for which no step could be
---                                computed; afresh: the answers led to this, so the next attempt asks the model again
+--   failed    {error_class, reason, retryable, log_tail, retry_after_seconds?, output?, revision?, afresh?}   see
+--                                kernel.fail_attempt; revision: the one for which no step could be computed; afresh: the
+--                                answers led to this, so the next attempt asks the model again
 --   released  {}                          handed back unfinished; the attempt does not count
 -- Refused with PT409 lease_lost unless the fencing token is the one of the task's running claim.
 -- The cast of status keeps the planner on the primary key: the small partial index on running tasks is full of dead
@@ -1837,11 +2024,7 @@ begin
     when 'failed' then
         perform kernel.require_revision(v_task.tenant_id, v_task.proc_inst_id, (p_done ->> 'revision')::int);
         perform kernel.forget_calls(v_task, coalesce((p_done ->> 'afresh')::boolean, false));
-        if (p_done ->> 'retryable')::boolean and v_task.attempt < v_task.max_attempts then
-            perform kernel.retry_later(v_task, p_done ->> 'reason', p_done ->> 'log_tail', v_actor, p_now);
-        else
-            perform kernel.fail_task(v_task, p_done ->> 'reason', p_output, p_done ->> 'log_tail', p_now);
-        end if;
+        perform kernel.fail_attempt(v_task, p_done, p_output, v_actor, p_now);
     else
         perform kernel.refuse('PT422', format('outcome "%s" is not known', v_outcome), 'outcome',
                               'Use done, draft, failed or released.');
@@ -1849,20 +2032,7 @@ begin
     return true;
 end $$;
 
--- Exponential backoff: 5 s, 15 s, 45 s ... at most 10 minutes, and up to a fifth more at random so that tasks that
--- failed together do not come back together.
-create or replace function kernel.retry_later(
-    p_task public.todolist, p_reason text, p_log_tail text, p_actor text, p_now timestamptz) returns void
-language plpgsql volatile set search_path = '' as $$
-declare
-    v_delay interval := least(5 * 3 ^ (p_task.attempt - 1), 600) * (1 + random() / 5) * interval '1 second';
-begin
-    update public.todolist t set status = 'PENDING', available_at = p_now + v_delay, error = p_reason,
-        log_tail = p_log_tail
-    where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id;
-    perform kernel.record_event(p_task.tenant_id, p_task.proc_inst_id, p_task.task_id, 'TASK_RETRIED', p_actor, p_reason,
-        jsonb_build_object('attempt', p_task.attempt, 'available_at', p_now + v_delay, 'log_tail', p_log_tail), p_now);
-end $$;
+drop function if exists kernel.retry_later(public.todolist, text, text, text, timestamptz);
 
 -- The hot path, one round trip and one commit: ends the last task (p_done, see kernel.finish_task), then claims the
 -- next one for p_lease_seconds. The end comes first and the claim takes a fresh snapshot: as one statement the two
@@ -2906,15 +3076,16 @@ begin
     end if;
     update public.todolist t set status = case when v_for_person then 'TODO' else 'PENDING' end::public.task_status,
         draft = case when v_for_person then coalesce(t.output, t.draft) end, output = null, submitted_by = null,
-        attempt = 0, error = null, log_tail = null, finished_at = null, cancelled_by = null,
-        stopped = false,
+        attempt = 0, error = null, error_class = null, failed_attempts = '[]', log_tail = null, finished_at = null,
+        cancelled_by = null, stopped = false,
         limited = v_limited, available_at = case when v_limited then 'infinity'::timestamptz end,
         fair_rank = case when v_for_person then 0
                          else kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now) end
     where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id
     returning t.* into v_task;
     perform kernel.record_event(v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'INCIDENT_RETRIED',
-        kernel.actor(), v_task.name, jsonb_build_object('error', p_task.error, 'attempt', p_task.attempt), p_now);
+        kernel.actor(), v_task.name, jsonb_build_object('error', p_task.error, 'attempt', p_task.attempt,
+            'error_class', p_task.error_class, 'failed_attempts', p_task.failed_attempts), p_now);
     if v_for_person then
         perform kernel.notify_people(v_task, p_now);
     elsif kernel.hold_back(v_task) then
@@ -2931,7 +3102,7 @@ begin
     return next v_task;
 end $$;
 
--- The instance is in ERROR as long as one of its tasks is FAILED or was cancelled alone.
+-- The instance is in ERROR as long as one of its tasks is FAILED or was cancelled alone, or an event has an incident.
 create or replace function kernel.clear_error(p_tenant_id text, p_proc_inst_id uuid) returns void
 language sql volatile set search_path = '' as $$
     update public.bpm_proc_inst i set status = 'RUNNING', error = null
@@ -3112,7 +3283,8 @@ begin
     else
         perform kernel.settle_question(v_question, 'answered', v_answer, kernel.actor(),
                                        '{"error": "a person decided that this must not go on"}', 'error', v_now);
-        perform kernel.fail_task(v_task, format('%s A person decided: fail.', v_question.question), null, null, v_now);
+        perform kernel.fail_task(v_task, format('%s A person decided: fail.', v_question.question), null, null, v_now,
+                                 'given_up');
     end if;
     return query select q.* from public.task_question q
     where q.tenant_id = v_tenant and q.question_id = p_question_id;
@@ -4615,7 +4787,7 @@ $$;
 
 create or replace view public.incidents with (security_invoker = true) as
     select t.tenant_id, t.task_id, t.proc_inst_id, t.process_definition_id, t.activity_id, t.agent_orch, t.attempt,
-           t.error, t.log_tail, t.finished_at
+           t.error, t.log_tail, t.finished_at, t.error_class, t.failed_attempts
     from public.todolist t where t.status = 'FAILED';
 
 create or replace view public.instance_overview with (security_invoker = true) as

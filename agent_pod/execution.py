@@ -15,6 +15,7 @@ from agent_pod.answer import SICK, WAITING, Answer, Done, Failed, Stopped
 from agent_pod.desk import Desk, Work
 from agent_pod.keeper import Keeper
 from agent_pod.runners import Runners
+from kernel.error_classes import ErrorClass
 from kernel.functions import Kernel
 from kernel.models import AgentMode, ClaimedTask, Json
 from process_engine import advance, schema_check
@@ -46,7 +47,8 @@ class Execution:
     async def run(self, task: ClaimedTask) -> Answer:
         """Run the orchestrator of `task` and check its answer. Never raises for what user space does."""
         if task.agent_id is not None and task.agent is None:
-            return Failed(f"agent {task.agent_id!r} is not known: PUT /agents/{task.agent_id}", retryable=False)
+            reason = f"agent {task.agent_id!r} is not known: PUT /agents/{task.agent_id}"
+            return Failed(ErrorClass.DEFINITION_INVALID, reason)
         stop = self._stop = asyncio.get_running_loop().create_future()
         self._keeper.hold(task, lambda why: _end(stop, why))
         work = self._desk.open(task, lambda why: _end(stop, why))
@@ -73,7 +75,7 @@ class Execution:
         kernel = self._kernel.as_tenant(task.tenant_id, f"task:{task.task_id}")
         step, incident = await advance.step_after(kernel, task, answer.output)
         if incident is not None:
-            failed = Failed(incident["reason"], retryable=False, output=answer.output)
+            failed = Failed(ErrorClass.DEFINITION_INVALID, incident["reason"], output=answer.output)
             return _failed(task, failed, revision=incident["revision"])
         return _done(task, "done", output=answer.output, step=step)
 
@@ -142,10 +144,11 @@ def _checked(task: ClaimedTask, answer: Answer) -> Answer:
     try:
         fault = schema_check.fault(task.output_schema, answer.output)
     except ValueError as error:
-        return Failed(f"the output cannot be checked: {error}", retryable=False, output=answer.output)
+        return Failed(ErrorClass.DEFINITION_INVALID, f"the output cannot be checked: {error}", output=answer.output)
     if fault is None:
         return answer
-    return Failed(f"the output does not fit the schema: {fault}", output=answer.output, afresh=True)
+    reason = f"the output does not fit the schema: {fault}"
+    return Failed(ErrorClass.OUTPUT_INVALID, reason, output=answer.output, afresh=True)
 
 
 def _failed(task: ClaimedTask, answer: Failed, revision: int | None = None) -> Json:
@@ -153,7 +156,9 @@ def _failed(task: ClaimedTask, answer: Failed, revision: int | None = None) -> J
         task,
         "failed",
         output=answer.output,
+        error_class=answer.error_class,
         reason=answer.reason,
+        retry_after_seconds=answer.retry_after_seconds,
         retryable=answer.retryable,
         afresh=answer.afresh,
         log_tail=answer.log_tail,

@@ -24,6 +24,9 @@ class PodMetrics:
             "task_run_seconds", "Time from claim to end of a run.", ["queue"], buckets=_SECONDS, registry=r
         )
         self.task_outcomes = Counter("task_outcomes", "Ended runs by outcome.", ["queue", "outcome"], registry=r)
+        self.failed_attempts = Counter(
+            "failed_attempts", "Attempts that failed, by their class.", ["queue", "error_class"], registry=r
+        )
         self.lease_lost = Counter("lease_lost", "Runs whose lease was lost before they ended.", registry=r)
         self.busy = Gauge("pod_busy", "1 while the pod works on a task.", registry=r)
         self.model_tokens = Counter("model_tokens", "Tokens of model calls.", ["model", "direction"], registry=r)

@@ -18,6 +18,7 @@ from agent_pod.execution import Execution
 from agent_pod.keeper import Keeper
 from agent_pod.metrics import PodMetrics
 from kernel.connect import Connection
+from kernel.error_classes import ErrorClass
 from kernel.errors import DatabaseUnavailable, InstanceChanged, InvalidInput, LeaseLost
 from kernel.functions import Kernel
 from kernel.models import ClaimedTask
@@ -122,7 +123,7 @@ class Pod:
             logger.warning("%s: %s", reason, error)
             return None
         if isinstance(error, InvalidInput) and ended is not None:
-            return ended[0], Failed(f"the result was refused: {error}", retryable=False)
+            return ended[0], Failed(ErrorClass.OUTPUT_REFUSED, f"the result was refused: {error}")
         self._listening = False
         if isinstance(error, DatabaseUnavailable):
             self._troubles = 0
@@ -188,6 +189,8 @@ class Pod:
                 logger.warning("the lease was lost while task %s ran", task.task_id)
         else:
             name = "done" if isinstance(answer, Done) else "failed"
+        if isinstance(answer, Failed):
+            self._metrics.failed_attempts.labels(task.agent_orch, answer.error_class).inc()
         self._metrics.task_outcomes.labels(task.agent_orch, name).inc()
         if task.attempt == 1:
             waited = (task.started_at - task.created_at).total_seconds()

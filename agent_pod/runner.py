@@ -21,8 +21,10 @@ from agent_pod.answer import Answer, Failed, Stopped, read_answer
 from agent_pod.child_process import ChildProcess
 from agent_pod.log_tail import LogTail
 from agent_pod.registry import OrchestratorDeclaration
+from kernel.error_classes import ErrorClass
 
 _WATCH_SECONDS = 0.5
+_CRASHED, _BOUNDS = ErrorClass.ORCHESTRATOR_CRASHED, ErrorClass.OUT_OF_BOUNDS
 _LAUNCH = str(Path(__file__).with_name("launch.py"))
 _KIT = Path(__file__).resolve().parent.parent / "orchestrators"
 
@@ -79,8 +81,8 @@ class Runner:
             if stop.done():
                 return Stopped(stop.result())
             if violation.done():
-                return self._failed(violation.result())
-            return self._failed(f"timed out: no answer within {timeout_seconds:g} s")
+                return self._failed(*violation.result())
+            return self._failed(ErrorClass.TIMED_OUT, f"timed out: no answer within {timeout_seconds:g} s")
         finally:
             for waiting in (answer, violation):
                 waiting.cancel()
@@ -98,7 +100,8 @@ class Runner:
         try:
             line = await self._child.answers.readline()
         except ValueError:
-            return self._failed(f"the orchestrator's answer is longer than {self._child.longest_answer} bytes")
+            most = self._child.longest_answer
+            return self._failed(_BOUNDS, f"the orchestrator's answer is longer than {most} bytes")
         if line.endswith(b"\n"):
             return read_answer(line, message["task_id"], self._log.text)
         return await self._crashed()
@@ -106,24 +109,24 @@ class Runner:
     async def _crashed(self) -> Failed:
         code = await self._child.wait(timeout_seconds=2)
         if code is None:
-            return self._failed("the orchestrator closed its answer channel without an answer")
+            return self._failed(_CRASHED, "the orchestrator closed its answer channel without an answer")
         await self._child.log_end(timeout_seconds=1)
         how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
         said = f": {self._log.last_line}" if self._log.last_line else ""
-        return self._failed(f"the orchestrator {how} before it answered{said}")
+        return self._failed(_CRASHED, f"the orchestrator {how} before it answered{said}")
 
-    async def _watch(self) -> str:
+    async def _watch(self) -> tuple[ErrorClass, str]:
         """Returns what limit was passed, when one is."""
         most_memory = self.declaration.memory_mb * 1024 * 1024
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             if self._log.written > self._limits.output_bytes:
-                return f"flooded its log: more than {self._limits.output_bytes} bytes in one task"
+                return _BOUNDS, f"flooded its log: more than {self._limits.output_bytes} bytes in one task"
             used = process_tree.usage(self._child.pid)
             if used.memory > most_memory:
-                return f"out of memory: more than {self.declaration.memory_mb} MB"
+                return ErrorClass.OUT_OF_MEMORY, f"out of memory: more than {self.declaration.memory_mb} MB"
             if used.processes > self._limits.processes:
-                return f"forked too much: more than {self._limits.processes} processes"
+                return _BOUNDS, f"forked too much: more than {self._limits.processes} processes"
 
     def _import_path(self) -> Path:
         # Holds `orchestrators` alone: next to the pod's own packages, an orchestrator with an environment of its own
@@ -133,8 +136,8 @@ class Runner:
         (path / "orchestrators").symlink_to(_KIT, target_is_directory=True)
         return path
 
-    def _failed(self, reason: str) -> Failed:
-        return Failed(reason, True, self._log.text)
+    def _failed(self, error_class: ErrorClass, reason: str) -> Failed:
+        return Failed(error_class, reason, log_tail=self._log.text)
 
     def _environment(self) -> dict[str, str]:
         return {

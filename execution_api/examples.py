@@ -103,6 +103,19 @@ _TASK: Json = {
     "delegated_by": None,
     "stopped": False,
     "cancelled_by": None,
+    "error_class": None,
+    "failed_attempts": [
+        {
+            "attempt": 1,
+            "counted": False,
+            "pod_id": _POD_ID,
+            "started_at": _AT,
+            "ended_at": _AT,
+            "error_class": "model_overloaded",
+            "reason": "The model endpoint answered HTTP 429",
+        }
+    ],
+    "retry_policy": {"first_seconds": 60, "factor": 5},
 }
 _EVENT: Json = {
     "event_id": 1042,

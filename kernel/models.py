@@ -167,8 +167,20 @@ class Instance(InstanceSummary):
     revision: int
 
 
+class FailedAttempt(Record):
+    """An attempt at a task that failed. `counted`: it used up one of `max_attempts`."""
+
+    attempt: int
+    counted: bool
+    pod_id: UUID | None
+    started_at: datetime | None
+    ended_at: datetime
+    error_class: str
+    reason: str
+
+
 class Task(Record):
-    """A task as a reader sees it."""
+    """A task as a reader sees it. `error_class`: why it is FAILED."""
 
     task_id: UUID
     proc_inst_id: UUID | None
@@ -203,6 +215,9 @@ class Task(Record):
     delegated_by: str | None
     stopped: bool
     cancelled_by: str | None
+    error_class: str | None
+    failed_attempts: list[FailedAttempt]
+    retry_policy: Json | None
 
 
 class Event(Record):

@@ -42,19 +42,23 @@ MCP_PROTOCOL_VERSION = "2025-06-18"
 
 
 class Failed(Exception):
-    """The task failed for this `reason`; `retryable` says whether another attempt may succeed."""
+    """The task failed for this `reason`; `retryable` says whether another attempt may succeed.
 
-    def __init__(self, reason: str, *, retryable: bool = True) -> None:
+    `error_class` may name what failed, where the pod cannot know (README.md lists the classes); None: the pod's view.
+    """
+
+    def __init__(self, reason: str, *, retryable: bool = True, error_class: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retryable = retryable
+        self.error_class = error_class
 
 
 class Refused(Failed):
     """The task cannot be done as it was given: no other attempt is made and a person is told the `reason`."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason, retryable=False)
+    def __init__(self, reason: str, *, error_class: str | None = None) -> None:
+        super().__init__(reason, retryable=False, error_class=error_class)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,8 +252,12 @@ def _failed(message: dict[str, Any], error: BaseException) -> bytes:
     else:
         _log("".join(traceback.format_exception(error)), token)
     reason = _without(token, _reason(error))[:LONGEST_REASON]
-    retryable = error.retryable if isinstance(error, Failed) else True
-    return _line({"type": "failed", "task_id": message["task_id"], "reason": reason, "retryable": retryable})
+    answer = {"type": "failed", "task_id": message["task_id"], "reason": reason, "retryable": True}
+    if isinstance(error, Failed):
+        answer["retryable"] = error.retryable
+        if error.error_class is not None:
+            answer["error_class"] = error.error_class
+    return _line(answer)
 
 
 def _reason(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from process_engine.openings import Opening, opening
 from process_engine.plain_json import Json
 from process_engine.reading import Reading
 from process_engine.vocabulary import EVENTS
-from process_engine.work_settings import WorkSettings, read_work_settings
+from process_engine.work_settings import RetryDefaults, WorkSettings, read_retry_defaults, read_work_settings
 from process_engine.xml_source import Element, Problems, executable_process, read_definitions
 
 
@@ -80,8 +80,8 @@ def parse(xml: bytes, process_id: str | None = None) -> Definition:
     check_bounds(process, problems)
     graph, reading = read_graph(process, problems)
     check_graph(graph, process, reading)
-    read_extensions(process, frozenset({"userTaskForm"}), problems)
-    work, activities = _read_settings(graph, reading, read_forms(process, problems))
+    retries = read_retry_defaults(read_extensions(process, frozenset({"userTaskForm"}), problems))
+    work, activities = _read_settings(graph, reading, read_forms(process, problems), retries)
     starts = [] if problems.found else _read_starts(graph, reading)
     if problems.found:
         raise DefinitionInvalid(problems.found)
@@ -104,7 +104,9 @@ def _references(activities: dict[str, Activity], reading: Reading) -> Iterator[R
             yield Reference("decision", settings["question"]["decision"], element, settings["question"]["binding"])
 
 
-def _read_settings(graph: Scope, reading: Reading, forms: Forms) -> tuple[dict[str, WorkSettings], dict[str, Activity]]:
+def _read_settings(
+    graph: Scope, reading: Reading, forms: Forms, retries: RetryDefaults
+) -> tuple[dict[str, WorkSettings], dict[str, Activity]]:
     work: dict[str, WorkSettings] = {}
     activities: dict[str, Activity] = {}
     for node in _all_nodes(graph):
@@ -112,7 +114,7 @@ def _read_settings(graph: Scope, reading: Reading, forms: Forms) -> tuple[dict[s
         if node["kind"] in EVENTS | {"receiveTask"} or "event" in node:
             settings = read_repetition(element, reading.problems)
         elif is_work(element):
-            work[node["id"]] = read_work_settings(element, forms, reading.problems)
+            work[node["id"]] = read_work_settings(element, forms, retries, reading.problems)
             settings = read_repetition(element, reading.problems)
         else:
             settings = read_activity(element, reading.problems)

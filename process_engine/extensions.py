@@ -46,6 +46,11 @@ class Extensions:
         found = self.headers.get(key)
         return None if found is None else found.get("value")
 
+    @property
+    def properties(self) -> dict[str, Element]:
+        """The extension properties by name, each an element with a `value`."""
+        return {child.get("name", ""): child for child in self.parts.get("properties", ())}
+
     def complain(self, complaint: str, at: Element | None = None) -> None:
         """Record a problem of the BPMN element; `at` is the setting it is about."""
         self.problems.add(self.element, complaint, at)

@@ -37,5 +37,6 @@ def _task(task: steps.NewTask) -> Json:
         "candidate_groups": task.candidate_groups,
         "priority": task.priority,
         "max_attempts": task.max_attempts,
+        "retry_policy": task.retry_policy,
         "timeout_seconds": task.timeout_seconds,
     }

@@ -44,7 +44,7 @@ def schedule(kind: TimerType, text: str) -> Schedule:
     if kind == "date":
         return Schedule(at=_date(text))
     if kind == "duration":
-        _check_duration(text)
+        duration_seconds(text)
         return Schedule(after=text)
     return _cycle(text)
 
@@ -59,8 +59,8 @@ def _date(text: str) -> str:
     return moment.isoformat()
 
 
-def _check_duration(text: str) -> float:
-    """The duration in seconds, a year being 365.25 days."""
+def duration_seconds(text: str) -> float:
+    """A duration of ISO 8601 in seconds, a year being 365.25 days. Raises ValueError."""
     found = _DURATION.fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} is not an ISO 8601 duration, such as PT30M or P1DT12H")
@@ -77,7 +77,7 @@ def _cycle(text: str) -> Schedule:
             f"{text!r} is not an ISO 8601 repeating interval such as R3/PT10M or R/P1D; cron is not supported"
         )
     times, begin, every = found.groups()
-    if _check_duration(every) < SHORTEST_CYCLE_SECONDS:
+    if duration_seconds(every) < SHORTEST_CYCLE_SECONDS:
         raise ValueError(f"the cycle {text!r} is shorter than {SHORTEST_CYCLE_SECONDS} second")
     if times == "0":
         raise ValueError(f"the cycle {text!r} never fires; write R for ever, or R1 and more")

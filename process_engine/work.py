@@ -6,6 +6,7 @@ from typing import NoReturn
 from process_engine import expressions
 from process_engine.errors import ExpressionError, StepFailed
 from process_engine.plain_json import Json
+from process_engine.retry_settings import RetryPolicy
 from process_engine.variables import Variables, task_input
 from process_engine.work_settings import AgentMode, WorkSettings
 
@@ -30,6 +31,7 @@ class NewTask:
         assignee: the one person it is for, or None.
         candidate_groups: the groups any of whose members may take it.
         max_attempts: 1 or more.
+        retry_policy: see RetryPolicy; None: the defaults.
         priority: 1 (lowest) to 5 (highest).
         timeout_seconds: wall time of one attempt.
         headers: task headers of the model that have no meaning of their own.
@@ -53,6 +55,7 @@ class NewTask:
     priority: int
     timeout_seconds: int
     headers: dict[str, str]
+    retry_policy: RetryPolicy | None = None
 
 
 def new_task(
@@ -87,6 +90,7 @@ def new_task(
         priority=settings["priority"],
         timeout_seconds=settings["timeout_seconds"],
         headers=settings["headers"],
+        retry_policy=settings.get("retry_policy"),
     )
 
 

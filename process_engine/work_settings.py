@@ -1,13 +1,14 @@
 """The settings of a service or user task: who works on it, with which instruction, within which limits."""
 
 import re
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from process_engine import expressions
 from process_engine.extensions import Extensions, read_extensions
 from process_engine.forms import Forms, form_of
 from process_engine.mappings import Mapping, check_expression, read_mappings
 from process_engine.plain_json import Json
+from process_engine.retry_settings import RETRY_HEADERS, RetryPolicy, read_retry_policy
 from process_engine.schemas import parse_schema
 from process_engine.xml_source import Element, Problems, local_name
 
@@ -20,16 +21,30 @@ DEFAULT_TIMEOUT_SECONDS = 900
 MOST_ATTEMPTS, MOST_TIMEOUT_SECONDS = 100, 86_400  # as init.sql has them
 
 _ALLOWED = frozenset({"taskDefinition", "taskHeaders", "ioMapping", "assignmentDefinition", "formDefinition"})
-_OWN_HEADERS = frozenset(
-    {"agent", "instruction", "agentMode", "orchestrator", "outputSchema", "priority", "timeoutSeconds"}
-)
+_OWN_HEADERS = RETRY_HEADERS | {
+    "agent",
+    "instruction",
+    "agentMode",
+    "orchestrator",
+    "outputSchema",
+    "priority",
+    "timeoutSeconds",
+}
+
+
+class RetryDefaults(TypedDict):
+    """What a process says about the retries of its tasks, for those that say nothing themselves."""
+
+    max_attempts: int
+    policy: RetryPolicy
 
 
 class WorkSettings(TypedDict):
     """What the definition says about one task, in plain JSON.
 
     `instruction`, `assignee` and `candidate_groups` are literal text, or CEL when they start with `=`.
-    `timeout_seconds` is the wall time of one attempt. `headers` holds the task headers this engine has no meaning for.
+    `timeout_seconds` is the wall time of one attempt. `retry_policy` is absent from definitions that were stored before
+    there were any. `headers` holds the task headers this engine has no meaning for.
     """
 
     name: str
@@ -44,17 +59,32 @@ class WorkSettings(TypedDict):
     assignee: str | None
     candidate_groups: str | None
     max_attempts: int
+    retry_policy: NotRequired[RetryPolicy | None]
     priority: int
     timeout_seconds: int
     headers: dict[str, str]
 
 
-def read_work_settings(element: Element, forms: Forms, problems: Problems) -> WorkSettings:
+def read_retry_defaults(process: Extensions) -> RetryDefaults:
+    """Read what the properties of a process element say about the retries of its tasks."""
+    properties = process.properties
+    retries = properties.get("retries")
+    attempts = None
+    if retries is not None:
+        value = retries.get("value", "")
+        attempts = _number(process, f"property retries {value!r}", value, retries, 1, MOST_ATTEMPTS)
+    return RetryDefaults(
+        max_attempts=attempts or DEFAULT_ATTEMPTS, policy=read_retry_policy(process, properties, RetryPolicy())
+    )
+
+
+def read_work_settings(element: Element, forms: Forms, retries: RetryDefaults, problems: Problems) -> WorkSettings:
     """Read the settings of a serviceTask or userTask element.
 
     Args:
         element: the element, for which `activities.is_work` holds.
         forms: the forms of the process.
+        retries: what the process says about retries.
         problems: where to report what is wrong; the settings returned are of no use then.
     """
     task = read_extensions(element, _ALLOWED, problems)
@@ -72,7 +102,8 @@ def read_work_settings(element: Element, forms: Forms, problems: Problems) -> Wo
         form=form_of(task, forms),
         assignee=_assignment(task, "assignee"),
         candidate_groups=_assignment(task, "candidateGroups"),
-        max_attempts=_attempts(task),
+        max_attempts=_attempts(task, retries["max_attempts"]),
+        retry_policy=read_retry_policy(task, task.headers, retries["policy"]) or None,
         priority=_number_header(task, "priority", DEFAULT_PRIORITY, lowest=1, highest=5),
         timeout_seconds=_number_header(task, "timeoutSeconds", DEFAULT_TIMEOUT_SECONDS, 1, MOST_TIMEOUT_SECONDS),
         headers={key: header.get("value", "") for key, header in task.headers.items() if key not in _OWN_HEADERS},
@@ -118,13 +149,11 @@ def _orchestrator(task: Extensions, mode: AgentMode) -> str | None:
     return by_type or by_header
 
 
-def _attempts(task: Extensions) -> int:
+def _attempts(task: Extensions, default: int) -> int:
     value = task.attribute("taskDefinition", "retries")
     if value is None:
-        return DEFAULT_ATTEMPTS
-    return (
-        _number(task, f"retries {value!r}", value, task.parts["taskDefinition"], 1, MOST_ATTEMPTS) or DEFAULT_ATTEMPTS
-    )
+        return default
+    return _number(task, f"retries {value!r}", value, task.parts["taskDefinition"], 1, MOST_ATTEMPTS) or default
 
 
 def _number_header(task: Extensions, key: str, default: int, lowest: int, highest: int) -> int:

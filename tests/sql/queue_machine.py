@@ -46,6 +46,7 @@ class ModelTask:
     attempt: int = 0
     token: int | None = None
     due: float = 0  # on the clock: when its lease runs out, or when its retry may begin
+    was_lost: bool = False  # the last failed attempt lost its pod: the next one that does so is followed by a pause
 
     def is_settled(self, clock: float) -> bool:
         """Whether no sweep can change it now; near its time nobody knows."""
@@ -114,6 +115,7 @@ class QueueMachine(RuleBasedStateMachine):
     def fail_for_now(self, task: ClaimedTask) -> ClaimedTask:
         if self.end(task, "failed", reason="busy", retryable=True):
             last = task.attempt == task.max_attempts
+            self.tasks[task.task_id].was_lost = False
             self.settle(task, "FAILED" if last else "PENDING", due=0 if last else 6 * 3 ** (task.attempt - 1))
         return task
 
@@ -191,7 +193,9 @@ class QueueMachine(RuleBasedStateMachine):
         if task.status == "IN_PROGRESS" and row["status"] != "IN_PROGRESS":
             assert not task.is_settled(self.fleet.clock), "a lease that runs was reclaimed"
             assert row["status"] == ("FAILED" if task.attempt == task.max_attempts else "PENDING")
-            task.status, task.due = row["status"], 0
+            pause = task.was_lost and row["status"] == "PENDING"
+            task.status, task.due = row["status"], self.fleet.clock + 6 * 3 ** (task.attempt - 1) if pause else 0
+            task.was_lost = True
         elif task.status == "IN_PROGRESS" and must:
             assert self.fleet.clock <= task.due + MARGIN_SECONDS, "an expired lease was not reclaimed"
 

@@ -111,12 +111,25 @@ async def test_a_task_that_loses_every_worker_ends_as_an_incident(
     instance = await kernel_api.get_instance(instance_id)
     assert instance is not None
     assert (task.status, task.attempt) == ("FAILED", 2)
-    assert str(task.error).startswith("worker lost") and task.finished_at is not None
+    lost = [
+        f"worker lost: pod {pod.pod_id} stopped renewing its lease in attempt {n} of 2" for n, pod in enumerate(pods, 1)
+    ]
+    assert task.error == f"{lost[1]}; before that, attempt 1 (worker_lost): {lost[0]}"
+    assert task.error_class == "worker_lost" and task.finished_at is not None
+    assert [(failed.attempt, failed.counted, failed.pod_id, failed.reason) for failed in task.failed_attempts] == [
+        (1, True, pods[0].pod_id, lost[0]),
+        (2, True, pods[1].pod_id, lost[1]),
+    ]
     assert (instance.status, instance.error) == ("ERROR", f"work: {task.error}")
     incident = [event for event in await kernel_api.find_events(instance_id) if event.event_type == "INCIDENT"]
-    assert [(event.task_id, event.message) for event in incident] == [(task.task_id, task.error)]
+    assert [(event.task_id, event.message) for event in incident] == [(task.task_id, lost[1])]
     assert rows("select user_id, type, message, task_id from notifications") == [
-        {"user_id": "ann@acme.test", "type": "INCIDENT", "message": task.error, "task_id": task.task_id}
+        {
+            "user_id": "ann@acme.test",
+            "type": "INCIDENT",
+            "message": f"work, after 2 attempts: {lost[1]}",
+            "task_id": task.task_id,
+        }
     ]
 
 

@@ -50,6 +50,7 @@ from execution_api.notification_bodies import (
 )
 from execution_api.settings import ApiSettings
 from fleet.main import app as fleet_command
+from kernel.error_classes import ErrorClass
 from kernel.models import ProcessStatus, QueueDepth, TaskStatus
 from kernel.notification_models import OutboxDepth
 from kernel.settings import Settings, read_settings
@@ -285,6 +286,10 @@ def test_the_example_process_runs_both_ways() -> None:
     [task] = large.new_tasks
     assert (task.activity_id, task.agent_mode, task.candidate_groups) == ("decide", "draft", ["finance"])
     assert steps.complete(definition.spec, large.state, task.token_id, {"decision": "refuse"}).ended
+
+
+def test_the_error_classes_of_the_document_are_those_of_the_code() -> None:
+    assert re.findall(r"^\| `([a-z_]+)` \|", text_of("docs/retries.md"), re.M) == list(ErrorClass)
 
 
 def test_every_header_and_extension_element_is_documented() -> None:

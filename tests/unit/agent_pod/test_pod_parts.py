@@ -15,6 +15,7 @@ from agent_pod.prices import Prices
 from agent_pod.registry import read_orchestrators
 from agent_pod.runner_user import choose_runner_user
 from agent_pod.settings import PodSettings
+from kernel.error_classes import ErrorClass
 from kernel.errors import SettingsInvalid
 from kernel.settings import read_settings
 
@@ -84,7 +85,11 @@ def test_a_log_tail_keeps_the_end_and_counts_all() -> None:
 def test_answers_are_read_as_the_protocol_has_them() -> None:
     assert read_answer(b'{"type":"done","task_id":"1","output":{"a":"\\u0000"}}', "1", "") == Done({"a": "\u2400"})
     failed = read_answer(b'{"type":"failed","task_id":"1","reason":"r","retryable":false}', "1", "log")
-    assert failed == Failed("r", retryable=False, log_tail="log", broken=False)
+    assert failed == Failed(ErrorClass.INPUT_REFUSED, "r", retryable=False, log_tail="log", broken=False)
+    named = read_answer(
+        b'{"type":"failed","task_id":"1","reason":"r","retryable":true,"error_class":"tool_failed"}', "1", ""
+    )
+    assert isinstance(named, Failed) and named.error_class == ErrorClass.TOOL_FAILED
 
 
 @pytest.mark.parametrize(
@@ -92,6 +97,8 @@ def test_answers_are_read_as_the_protocol_has_them() -> None:
     [
         b"{}", b"[]", b"null", b"\xff", b'{"type":"done","task_id":"1"}', b'{"type":"done","task_id":"1","output":[]}',
         b'{"type":"failed","task_id":"1","reason":"r"}', b'{"type":"maybe","task_id":"1"}', b"[" * 100_000,
+        b'{"type":"failed","task_id":"1","reason":"r","retryable":true,"error_class":"worker_lost"}',
+        b'{"type":"failed","task_id":"1","reason":"r","retryable":true,"error_class":[]}',
     ],
 )  # fmt: skip
 def test_what_is_no_answer_fails_the_task_and_breaks_the_runner(line: bytes) -> None:

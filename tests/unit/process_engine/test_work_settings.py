@@ -259,3 +259,56 @@ def test_a_setting_that_is_wrong_has_the_line_of_the_setting() -> None:
     problem = only_problem("serviceTask", settings)
     assert (problem.element_id, problem.line) == ("t", 8)
     assert problem.message.startswith("serviceTask 't' (line 5) ")
+
+
+def properties(**values: str) -> str:
+    lines = "".join(f"<zeebe:property name='{name}' value='{escape(value)}'/>" for name, value in values.items())
+    return f"<zeebe:properties>{lines}</zeebe:properties>"
+
+
+def test_a_retry_policy_is_read_and_stands_in_the_task() -> None:
+    given = headers(retryDelay="PT1M", retryFactor="5", retryMaxDelay="PT1H", retryOn="timed_out, model_auth")
+    task = task_of("serviceTask", WORKER + given)
+    assert task.retry_policy == {
+        "first_seconds": 60, "factor": 5, "cap_seconds": 3600, "retry_on": ["timed_out", "model_auth"],
+    }  # fmt: skip
+    assert task.headers == {} and task.max_attempts == 3
+
+
+def test_the_properties_of_a_process_hold_for_tasks_that_say_nothing_themselves() -> None:
+    of_process = properties(retries="7", retryDelay="PT1M", retryFactor="2", colour="red")
+    assert task_of("serviceTask", WORKER, of_process).max_attempts == 7
+    assert task_of("serviceTask", WORKER, of_process).retry_policy == {"first_seconds": 60, "factor": 2}
+    own = '<zeebe:taskDefinition type="worker" retries="2"/>' + headers(retryDelay="PT2S")
+    assert task_of("serviceTask", own, of_process).max_attempts == 2
+    assert task_of("serviceTask", own, of_process).retry_policy == {"first_seconds": 2, "factor": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("retryDelay", "5 minutes", "has the retryDelay '5 minutes': '5 minutes' is not an ISO 8601 duration"),
+        ("retryDelay", "PT0.5S", "has the retryDelay 'PT0.5S': it is PT1S to P30D"),
+        ("retryMaxDelay", "P31D", "has the retryMaxDelay 'P31D': it is PT1S to P30D"),
+        ("retryFactor", "0.5", "has the retryFactor '0.5'; it is a number, 1 to 10"),
+        ("retryFactor", "=2", "has the retryFactor '=2'; it is a number, 1 to 10"),
+        ("retryOn", "timed_out,bad_mood", "has the retryOn 'bad_mood' is no error class; it may name worker_lost, "),
+        ("retryOn", "input_refused", "has the retryOn 'input_refused' is never retried; it may name worker_lost, "),
+    ],
+)
+def test_a_retry_policy_that_cannot_be_is_refused_with_element_and_line(name: str, value: str, fault: str) -> None:
+    problem = only_problem("serviceTask", WORKER + "\n" + headers(**{name: value}))
+    assert problem.element_id == "t" and problem.line == 7 and fault in problem.message
+    with pytest.raises(DefinitionInvalid) as caught:
+        definition_of("serviceTask", WORKER, properties(**{name: value}))
+    assert caught.value.problems[0].element_id == "p" and fault in caught.value.problems[0].message
+
+
+def test_a_first_pause_longer_than_the_longest_is_refused() -> None:
+    fault = complaint("serviceTask", WORKER + headers(retryDelay="PT1H", retryMaxDelay="PT1M"))
+    assert "has a retryDelay of 3600 s, longer than the retryMaxDelay of 60 s" in fault
+
+
+def test_the_retries_of_a_process_are_a_number() -> None:
+    with pytest.raises(DefinitionInvalid, match="has the property retries 'many'; it is a whole number, 1 to 100"):
+        definition_of("serviceTask", WORKER, properties(retries="many"))
