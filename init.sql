@@ -3708,8 +3708,6 @@ begin
     return v_doc_id;
 end $$;
 
-drop function if exists public.save_document(text, text, text, text, text, jsonb);
-
 -- All or none. p_documents: array of {title, source, media_type, content, chunks}; see kernel.store_document for
 -- chunks.
 create or replace function public.save_documents(p_embedding_model text, p_documents jsonb)
@@ -3728,6 +3726,15 @@ begin
         return next;
     end loop;
 end $$;
+
+-- For programs of the first schema; save_documents is what took its place.
+create or replace function public.save_document(
+    p_title text, p_source text, p_media_type text, p_content text, p_embedding_model text, p_chunks jsonb)
+returns table (doc_id uuid, title text)
+language sql volatile security definer set search_path = '' as $$
+    select s.doc_id, s.title from public.save_documents(p_embedding_model, jsonb_build_array(jsonb_build_object(
+        'title', p_title, 'source', p_source, 'media_type', p_media_type, 'content', p_content, 'chunks', p_chunks))) s
+$$;
 
 create or replace function public.delete_document(p_doc_id uuid)
 returns table (doc_id uuid, title text, source text)
@@ -3748,7 +3755,7 @@ end $$;
 drop function if exists public.save_task_document(text, uuid, bigint, text, text, jsonb, text, jsonb);
 create or replace function public.save_task_document(
     p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_title text, p_content text, p_sources jsonb,
-    p_embedding_model text, p_chunks jsonb, p_idempotency_key uuid)
+    p_embedding_model text, p_chunks jsonb, p_idempotency_key uuid default null)
 returns table (doc_id uuid, title text)
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
@@ -4881,6 +4888,7 @@ begin
             ('save_agent', 'fleet_api, service_role'), ('save_documents', 'fleet_api, service_role'),
             ('put_mcp_server', 'fleet_api, service_role'), ('find_mcp_servers', 'fleet_api, service_role'),
             ('switch_mcp_server', 'fleet_api, service_role'), ('delete_mcp_server', 'fleet_api, service_role'),
+            ('save_document', 'fleet_api, service_role'),
             ('delete_document', 'fleet_api, service_role'),
             ('publish_message', 'fleet_api, service_role'), ('publish_signal', 'fleet_api, service_role'),
             ('take_arrivals', 'fleet_api, fleet_pod, service_role'),

@@ -25,6 +25,7 @@ _Column = tuple[int, str, _Loader]
 _Key = tuple[str, tuple[str, ...], bool]  # function, names of its arguments, whether claims are set
 _LOST_STATEMENT = "26000"  # what a transaction pooler answers: the statement is on another server connection
 _PREPARED_BEFORE = "42P05"
+_OTHER_COLUMNS = "0A000"  # "cached plan must not change result type": the function returns other columns by now
 
 
 @dataclass
@@ -65,7 +66,18 @@ class FunctionConnection(psycopg.AsyncConnection[Any]):
             if error.sqlstate == _LOST_STATEMENT and self._keeps_statements:
                 self._keeps_statements = False
                 return await self.call_function(function, claims, args)
+            if error.sqlstate == _OTHER_COLUMNS and await self._forget(key):
+                return await self.call_function(function, claims, args)
             raise from_database(error) from None
+
+    async def _forget(self, key: _Key) -> bool:
+        """Give up a statement that has worked before: the schema was upgraded. Returns whether there was one."""
+        statement = self._statements.pop(key, None)
+        if statement is None or not statement.columns:
+            return False
+        self.pgconn.send_query(b"deallocate " + statement.name)
+        await self.wait(generators.execute(self.pgconn))
+        return True
 
     async def _prepare(self, key: _Key) -> _Statement:
         # Named by its text: a statement of that name that is there already, from a call that was cancelled or from

@@ -11,8 +11,7 @@ from typing import LiteralString
 import psycopg
 
 from kernel.errors import DatabaseUnavailable, SettingsInvalid, from_database
-
-_LOCK = 7_346_101  # one migration at a time; the number only has to be ours
+from kernel.schema_locks import alone_with_tables
 
 
 def schema_text() -> str:
@@ -24,15 +23,16 @@ def schema_text() -> str:
     raise SettingsInvalid("init.sql is missing from this installation: install process-fleet again")
 
 
-def migrate(database_url: str) -> None:
-    """Apply init.sql in one transaction. Applying it again changes nothing.
+def migrate(database_url: str, patience_seconds: float = 60) -> None:
+    """Apply init.sql in one transaction, beside programs that work. Applying it again changes nothing.
 
-    Raises DatabaseUnavailable where no connection can be made, SettingsInvalid where the database lacks pgvector.
+    Raises DatabaseUnavailable where no connection can be made, or where some transaction keeps our tables busy for
+    `patience_seconds`; SettingsInvalid where the database lacks pgvector.
     """
-    with owner_connection(database_url) as connection, connection.transaction():
-        connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+    text = schema_text()
+    with owner_connection(database_url) as connection, alone_with_tables(connection, text, patience_seconds):
         try:
-            connection.execute(schema_text())  # type: ignore[arg-type]
+            connection.execute(text)  # type: ignore[arg-type]
         except (psycopg.errors.FeatureNotSupported, psycopg.errors.InsufficientPrivilege) as error:
             raise SettingsInvalid(
                 f"the database cannot hold ProcessFleet: {error.diag.message_primary}. The database needs "

@@ -40,6 +40,11 @@ def crash(given: dict) -> None:
     os._exit(7)
 
 
+def crash_once(given: dict) -> None:
+    if _first_time(given):
+        os._exit(7)
+
+
 def be_killed(given: dict) -> None:
     os.kill(os.getpid(), 11)
 

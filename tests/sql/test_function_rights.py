@@ -76,6 +76,7 @@ MAY_CALL: dict[str, set[str]] = {
     "find_mcp_servers": API,
     "switch_mcp_server": API,
     "delete_mcp_server": API,
+    "save_document": API,
     "save_documents": API,
     "delete_document": API,
     "find_pods": API,

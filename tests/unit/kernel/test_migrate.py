@@ -58,6 +58,34 @@ def test_a_migration_that_fails_leaves_nothing(empty_url: str, monkeypatch: pyte
     assert number_of_tables(empty_url) == 0
 
 
+def test_it_gives_way_to_a_transaction_that_comes_the_other_way(database_url: str) -> None:
+    with psycopg.connect(database_url) as program, ThreadPoolExecutor(1) as threads:
+        program.execute("update bpm_proc_inst set error = null where false")
+        migrating = threads.submit(migrate, database_url)
+        wait_until_somebody_waits_for(program, "bpm_proc_inst")
+        program.execute("lock table tenants in row exclusive mode")  # taken before, where it is taken in order
+        program.commit()
+        migrating.result()
+
+
+def test_it_names_who_is_in_its_way_and_changes_nothing(database_url: str) -> None:
+    with psycopg.connect(database_url, application_name="a report") as reader:
+        reader.execute("select from todolist")
+        with pytest.raises(
+            DatabaseUnavailable, match=rf"pid {reader.info.backend_pid} \(a report, idle in transaction"
+        ):
+            migrate(database_url, patience_seconds=0.3)
+    migrate(database_url)
+
+
+def wait_until_somebody_waits_for(program: psycopg.Connection, table: str) -> None:
+    query = "select count(*) from pg_locks where not granted and relation = %s::regclass"
+    for _ in range(100_000):
+        if program.execute(query, [table]).fetchone() == (1,):
+            return
+    raise AssertionError(f"nobody waits for {table}")
+
+
 def test_a_database_that_is_not_there_is_unavailable(server: EmbeddedPostgres) -> None:
     for url in ("postgresql://nobody:hunter2@127.0.0.1:1/none", make_conninfo(server.url, dbname="no_such_database")):
         with pytest.raises(DatabaseUnavailable) as refusal:

@@ -149,6 +149,31 @@ async def test_a_statement_that_the_server_forgot_is_sent_again(connection: Post
         assert (row["number"], row["tenant"]) == (number, "acme")
 
 
+@BOTH
+async def test_a_function_that_an_upgrade_gave_another_column_is_called_all_the_same(
+    connection: PostgresConnection, watcher: psycopg.Connection, claims: dict[str, str] | None
+) -> None:
+    for number, columns in enumerate(("a int", "a int, b int", "a int, b int, c int"), 1):
+        watcher.execute("drop function if exists public.widened")
+        watcher.execute(f"""create function public.widened() returns table ({columns})
+            language sql as 'select {", ".join("1" * number)}'""")  # type: ignore[arg-type]
+        for _ in range(2):
+            assert await connection.call("widened", claims) == [dict.fromkeys("abc"[:number], 1)]
+
+
+async def test_what_the_database_does_not_support_is_not_asked_for_ever(
+    connection: PostgresConnection, watcher: psycopg.Connection
+) -> None:
+    watcher.execute("""create or replace function public.unsupported(p_really boolean) returns table (a int)
+        language plpgsql as $$ begin
+            if p_really then raise exception 'no' using errcode = '0A000'; end if;
+            return query select 1;
+        end $$""")
+    assert await connection.call("unsupported", None, really=False) == [{"a": 1}]
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        await connection.call("unsupported", None, really=True)
+
+
 async def test_one_name_stands_for_one_statement_on_all_connections(
     connection: PostgresConnection, calls_url: str
 ) -> None:
