@@ -80,6 +80,7 @@ alter type public.event_type add value if not exists 'QUESTION_ANSWERED';
 alter type public.event_type add value if not exists 'TASK_SUSPENDED';
 alter type public.event_type add value if not exists 'TASK_RESUMED';
 alter type public.event_type add value if not exists 'MCP_SERVER_CHANGED';
+alter type public.event_type add value if not exists 'INCIDENT_DISCARDED';
 
 -- Why an attempt failed (docs/retries.md; kernel/error_classes.py has the same names). retried: another attempt is made
 -- unless the task's retry policy says otherwise; may_retry: a policy may ask for one; counts: it uses an attempt up.
@@ -634,6 +635,32 @@ create index if not exists event_arrival_to_do
 create index if not exists event_arrival_kept
     on public.event_arrival (tenant_id, name, correlation_key, arrival_id) where wait_id is null;
 create index if not exists event_arrival_expiring on public.event_arrival (expires_at) where wait_id is null;
+
+-- Of an incident: where and when it was. proc_inst_id null: it should have started an instance.
+alter table public.event_arrival
+    add column if not exists proc_inst_id uuid,
+    add column if not exists process_definition_id text,
+    add column if not exists element_id text,
+    add column if not exists failed_at timestamptz;
+create index if not exists event_arrival_failed on public.event_arrival (tenant_id, arrival_id) where error is not null;
+
+-- What an earlier release left.
+update public.event_arrival a set proc_inst_id = w.proc_inst_id, process_definition_id = w.process_definition_id,
+    element_id = w.element_id, failed_at = a.created_at
+from public.event_wait w
+where a.error is not null and a.failed_at is null and w.tenant_id = a.tenant_id and w.wait_id = a.wait_id;
+
+-- What the steps of an instance were computed from, besides the outputs of its tasks, which are in todolist: so an
+-- earlier state can be computed again. given: {kind: start, variables, event, payload}, {kind: event, token, element,
+-- payload}, {kind: change, token, variables}.
+create table if not exists public.step_input (
+    tenant_id text not null,
+    proc_inst_id uuid not null,
+    revision int not null,                             -- that the step led to; 1: the start
+    given jsonb not null,
+    primary key (tenant_id, proc_inst_id, revision),
+    foreign key (tenant_id, proc_inst_id) references public.bpm_proc_inst on delete cascade
+);
 
 create table if not exists public.idempotency_key (
     tenant_id text not null references public.tenants,
@@ -1690,6 +1717,7 @@ begin
         perform kernel.apply_events(v_instance, p_step -> 'events', p_actor, p_now);
     end if;
     if v_instance.status = 'ERROR' then
+        perform kernel.drop_failed_arrivals(p_tenant_id, p_proc_inst_id, p_now);
         perform kernel.leave_error(p_tenant_id, p_proc_inst_id, v_ended);
     end if;
     if v_ended then
@@ -1715,6 +1743,16 @@ begin
             perform kernel.refuse('PT422', 'The process instance has an incident: it cannot be COMPLETED.',
                                   'incident_open', 'Take up what failed, or cancel the instance.');
         end if;
+    end if;
+end $$;
+
+-- Keeps what a step was computed from, where p_step says it: {revision, given, ...}.
+create or replace function kernel.keep_input(p_tenant_id text, p_proc_inst_id uuid, p_step jsonb) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    if p_step ? 'given' then
+        insert into public.step_input (tenant_id, proc_inst_id, revision, given)
+        values (p_tenant_id, p_proc_inst_id, (p_step ->> 'revision')::int + 1, p_step -> 'given');
     end if;
 end $$;
 
@@ -1909,7 +1947,17 @@ begin
         select w.name from public.event_wait w
         where w.tenant_id = p_tenant_id and w.proc_inst_id = p_proc_inst_id and w.kind = 'message'));
     delete from public.event_wait w where w.tenant_id = p_tenant_id and w.proc_inst_id = p_proc_inst_id;
+    perform kernel.drop_failed_arrivals(p_tenant_id, p_proc_inst_id, kernel.now());
 end $$;
+
+-- Events that an instance could not take and no longer waits for are worked off once more, as over: messages then look
+-- for somebody else.
+create or replace function kernel.drop_failed_arrivals(p_tenant_id text, p_proc_inst_id uuid, p_now timestamptz)
+returns void language sql volatile set search_path = '' as $$
+    update public.event_arrival a set error = null, claimed_until = p_now
+    where a.tenant_id = p_tenant_id and a.proc_inst_id = p_proc_inst_id and a.error is not null
+      and not exists (select from public.event_wait w where w.tenant_id = a.tenant_id and w.wait_id = a.wait_id)
+$$;
 
 -- == 7. For the pod ==================================================================================================
 
@@ -2264,6 +2312,7 @@ begin
     end if;
     perform kernel.record_event(v_tenant, v_instance, null, 'EVENT_RECEIVED', kernel.actor(), v_arrival.name,
         jsonb_build_object('kind', v_arrival.kind, 'element_id', v_wait.element_id), v_now);
+    perform kernel.keep_input(v_tenant, v_instance, p_step);
     perform kernel.apply_step(v_tenant, v_instance, p_step, kernel.actor(), v_now);
     return query select 'applied', v_instance;
 end $$;
@@ -2290,7 +2339,8 @@ declare
     v_initiator text := p_arrival.initiator;
 begin
     perform kernel.require_revision(p_wait.tenant_id, p_wait.proc_inst_id, (p_incident ->> 'revision')::int);
-    update public.event_arrival a set error = v_reason
+    update public.event_arrival a set error = v_reason, failed_at = p_now, proc_inst_id = p_wait.proc_inst_id,
+        process_definition_id = p_wait.process_definition_id, element_id = p_wait.element_id
     where a.tenant_id = p_arrival.tenant_id and a.arrival_id = p_arrival.arrival_id;
     perform kernel.record_event(p_wait.tenant_id, p_wait.proc_inst_id, null, 'INCIDENT', 'kernel', v_reason,
         jsonb_build_object('kind', p_arrival.kind, 'element_id', p_wait.element_id, 'name', p_arrival.name,
@@ -2887,6 +2937,7 @@ begin
     end if;
     perform kernel.require_room(v_tenant, kernel.count_agents_tasks(p_step -> 'tasks'), true, v_now);
     perform kernel.insert_instance(v_tenant, v_id, p_process_definition_id, p_version, p_initiator, v_now);
+    perform kernel.keep_input(v_tenant, v_id, p_step);
     perform kernel.apply_step(v_tenant, v_id, p_step, kernel.actor(), v_now);
     return query select v_id, false;
 end $$;
@@ -3061,8 +3112,10 @@ begin
 end $$;
 
 -- Takes up again a task that failed or was cancelled alone, as it is: with all its attempts, and what a person had
--- entered as their draft.
-create or replace function kernel.take_up(p_task public.todolist, p_now timestamptz) returns setof public.todolist
+-- entered as their draft. p_how: what the event says besides.
+drop function if exists kernel.take_up(public.todolist, timestamptz);
+create or replace function kernel.take_up(p_task public.todolist, p_now timestamptz, p_how jsonb default '{}')
+returns setof public.todolist
 language plpgsql volatile set search_path = '' as $$
 declare
     v_task public.todolist;
@@ -3085,7 +3138,7 @@ begin
     returning t.* into v_task;
     perform kernel.record_event(v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'INCIDENT_RETRIED',
         kernel.actor(), v_task.name, jsonb_build_object('error', p_task.error, 'attempt', p_task.attempt,
-            'error_class', p_task.error_class, 'failed_attempts', p_task.failed_attempts), p_now);
+            'error_class', p_task.error_class, 'failed_attempts', p_task.failed_attempts) || p_how, p_now);
     if v_for_person then
         perform kernel.notify_people(v_task, p_now);
     elsif kernel.hold_back(v_task) then
@@ -3113,27 +3166,62 @@ language sql volatile set search_path = '' as $$
                       where w.tenant_id = p_tenant_id and w.proc_inst_id = p_proc_inst_id and a.error is not null)
 $$;
 
+-- Lets a process have once more an event that it could not take. One that should have started an instance goes to the
+-- same start event of the newest version, where there is one; a message to whoever waits for it by now.
+create or replace function kernel.retry_arrival(p_arrival public.event_arrival, p_how jsonb, p_now timestamptz)
+returns void language plpgsql volatile set search_path = '' as $$
+declare
+    v_wait public.event_wait;
+begin
+    select w.* into v_wait from public.event_wait w
+    where w.tenant_id = p_arrival.tenant_id and w.wait_id = p_arrival.wait_id;
+    if not found then
+        select w.* into v_wait from public.event_wait w
+        where w.tenant_id = p_arrival.tenant_id and w.process_definition_id = p_arrival.process_definition_id
+          and w.proc_inst_id is null and w.element_id = p_arrival.element_id and w.kind = p_arrival.kind
+          and w.name is not distinct from p_arrival.name;
+    end if;
+    perform kernel.record_event(p_arrival.tenant_id, p_arrival.proc_inst_id, null, 'INCIDENT_RETRIED', kernel.actor(),
+        p_arrival.name, jsonb_build_object('error', p_arrival.error, 'kind', p_arrival.kind, 'element_id',
+        p_arrival.element_id, 'process_definition_id', p_arrival.process_definition_id) || p_how, p_now);
+    if v_wait.wait_id is null and p_arrival.kind <> 'message' then
+        perform kernel.refuse('PT409', format('Process definition "%s" has no start event "%s" for this %s any more.',
+            p_arrival.process_definition_id, p_arrival.element_id, p_arrival.kind), 'start_gone', 'Discard it.');
+    end if;
+    update public.event_arrival a set error = null, failed_at = null, claimed_until = p_now,
+        wait_id = coalesce(v_wait.wait_id, a.wait_id), variables = p_arrival.variables,
+        expires_at = case when a.kind = 'message' then greatest(a.expires_at, p_now + interval '1 hour') end
+    where a.tenant_id = p_arrival.tenant_id and a.arrival_id = p_arrival.arrival_id;
+end $$;
+
 -- Lets an instance have once more the events that it could not take; whether there were any.
-create or replace function kernel.retry_arrivals(p_tenant_id text, p_proc_inst_id uuid, p_now timestamptz)
+create or replace function kernel.retry_arrivals(
+    p_tenant_id text, p_proc_inst_id uuid, p_now timestamptz, p_how jsonb default '{}')
 returns boolean language plpgsql volatile set search_path = '' as $$
 declare
-    v_arrival record;
+    v_arrival public.event_arrival;
     v_found boolean := false;
 begin
     for v_arrival in
-        select a.arrival_id, a.kind, a.name, a.error, w.element_id
-        from public.event_wait w join public.event_arrival a using (tenant_id, wait_id)
+        select a.* from public.event_wait w join public.event_arrival a using (tenant_id, wait_id)
         where w.tenant_id = p_tenant_id and w.proc_inst_id = p_proc_inst_id and a.error is not null
         order by a.arrival_id for no key update of a
     loop
         v_found := true;
-        update public.event_arrival a set error = null, claimed_until = p_now
-        where a.tenant_id = p_tenant_id and a.arrival_id = v_arrival.arrival_id;
-        perform kernel.record_event(p_tenant_id, p_proc_inst_id, null, 'INCIDENT_RETRIED', kernel.actor(),
-            v_arrival.name, jsonb_build_object('error', v_arrival.error, 'kind', v_arrival.kind,
-                                               'element_id', v_arrival.element_id), p_now);
+        perform kernel.retry_arrival(v_arrival, p_how, p_now);
     end loop;
     return v_found;
+end $$;
+drop function if exists kernel.retry_arrivals(text, uuid, timestamptz);
+
+create or replace function kernel.require_incident(p_task public.todolist) returns void
+language plpgsql stable set search_path = '' as $$
+begin
+    if p_task.status <> 'FAILED' and p_task.cancelled_by is null then
+        perform kernel.refuse('PT409', format('Task %s is %s: only a FAILED task can be retried, and one that was '
+            'cancelled without its instance.', p_task.task_id, p_task.status), 'task_not_failed',
+            'Read the task again.');
+    end if;
 end $$;
 
 create or replace function public.retry_task(p_task_id uuid) returns setof public.todolist
@@ -3150,10 +3238,7 @@ begin
     perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_task.proc_inst_id for no key update;
     select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id
     for no key update;
-    if v_task.status <> 'FAILED' and v_task.cancelled_by is null then
-        perform kernel.refuse('PT409', format('Task %s is %s: only a FAILED task can be retried, and one that was '
-            'cancelled without its instance.', p_task_id, v_task.status), 'task_not_failed', 'Read the task again.');
-    end if;
+    perform kernel.require_incident(v_task);
     return query select * from kernel.take_up(v_task, kernel.now());
     perform kernel.clear_error(v_tenant, v_task.proc_inst_id);
 end $$;
@@ -3186,6 +3271,135 @@ begin
                               'Read the instance again.');
     end if;
     perform kernel.clear_error(v_tenant, p_proc_inst_id);
+end $$;
+
+-- Changes the variables of an instance for a repair. p_change: {revision, state, variables, given, task?: {input,
+-- instruction, assignee, candidate_groups}}; task: what the task of p_task_id gets to see then.
+create or replace function kernel.change_variables(
+    p_tenant_id text, p_proc_inst_id uuid, p_task_id uuid, p_change jsonb) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    perform kernel.require_revision(p_tenant_id, p_proc_inst_id, (p_change ->> 'revision')::int);
+    update public.bpm_proc_inst i set state = p_change -> 'state', variables = p_change -> 'variables',
+        revision = i.revision + 1
+    where i.tenant_id = p_tenant_id and i.id = p_proc_inst_id;
+    perform kernel.keep_input(p_tenant_id, p_proc_inst_id, p_change);
+    update public.todolist t set input = r.input, instruction = r.instruction, assignee = r.assignee,
+        candidate_groups = r.candidate_groups
+    from jsonb_to_record(p_change -> 'task') r(input jsonb, instruction text, assignee text, candidate_groups jsonb)
+    where t.tenant_id = p_tenant_id and t.task_id = p_task_id;
+end $$;
+
+-- The calls of a task's journal are set aside: its next run finds none of them. Returns what they came to.
+create or replace function kernel.set_calls_aside(p_task public.todolist)
+returns table (model_calls bigint, tool_calls bigint, input_tokens bigint, output_tokens bigint, cost_usd numeric)
+language sql volatile set search_path = '' as $$
+    with aside as (
+        update public.journal j set replayable = false
+        where j.tenant_id = p_task.tenant_id and j.task_id = p_task.task_id and j.replayable
+        returning j.kind, j.input_tokens, j.output_tokens, j.cost_usd)
+    select count(*) filter (where a.kind <> 'tool'), count(*) filter (where a.kind = 'tool'),
+           coalesce(sum(a.input_tokens), 0), coalesce(sum(a.output_tokens), 0),
+           case when bool_and(a.cost_usd is not null or a.kind = 'tool') is not false
+                then coalesce(sum(a.cost_usd), 0) end
+    from aside a
+$$;
+
+-- Takes up an incident of any kind (see view incidents): as it is; with changed variables (p_change: see
+-- kernel.change_variables; of a start {variables}, put over what came with the event); or from scratch, its journal set
+-- aside. Returns what that will pay again. p_reason is asked for unless it is as it is.
+create or replace function public.retry_incident(
+    p_incident_id uuid, p_reason text default null, p_from_scratch boolean default false, p_change jsonb default null)
+returns table (kind text, proc_inst_id uuid, task_id uuid, model_calls bigint, tool_calls bigint, input_tokens bigint,
+               output_tokens bigint, cost_usd numeric)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_how jsonb := jsonb_strip_nulls(jsonb_build_object(
+        'reason', p_reason, 'from_scratch', nullif(p_from_scratch, false), 'variables', (
+            select jsonb_agg(n order by n) from jsonb_object_keys(
+                coalesce(p_change -> 'given' -> 'variables', p_change -> 'variables', '{}')) n)));
+    v_task public.todolist;
+    v_arrival public.event_arrival;
+begin
+    if p_reason is null and (p_from_scratch or p_change is not null) then
+        perform kernel.refuse('PT422', 'reason is missing: a retry with changed variables or from scratch needs one.',
+                              'reason_missing', 'Say why.');
+    end if;
+    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_incident_id;
+    if not found then
+        select a.* into v_arrival from public.event_arrival a
+        where a.tenant_id = v_tenant and a.arrival_id = p_incident_id and a.error is not null;
+        if not found then
+            perform kernel.refuse('PT404', format('There is no incident %s.', p_incident_id), 'incident_unknown',
+                                  'GET /incidents lists them.');
+        elsif p_from_scratch then
+            perform kernel.refuse('PT422', 'An event has no journal that could be set aside.', 'from_scratch',
+                                  'Retry it as it is, or with changed variables.');
+        end if;
+        perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_arrival.proc_inst_id
+        for no key update;
+        select a.* into v_arrival from public.event_arrival a
+        where a.tenant_id = v_tenant and a.arrival_id = p_incident_id and a.error is not null for update;
+        if not found then
+            perform kernel.refuse('PT409', format('Incident %s is over.', p_incident_id), 'no_incident');
+        elsif p_change is not null and v_arrival.proc_inst_id is null then
+            v_arrival.variables := v_arrival.variables || (p_change -> 'variables');
+        elsif p_change is not null then
+            perform kernel.change_variables(v_tenant, v_arrival.proc_inst_id, null, p_change);
+        end if;
+        perform kernel.retry_arrival(v_arrival, v_how, v_now);
+        perform kernel.clear_error(v_tenant, v_arrival.proc_inst_id);
+        return query select case when v_arrival.proc_inst_id is null then 'start' else 'event' end,
+            v_arrival.proc_inst_id, null::uuid, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::numeric;
+        return;
+    end if;
+    perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_task.proc_inst_id for no key update;
+    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_incident_id
+    for no key update;
+    perform kernel.require_incident(v_task);
+    if p_change is not null then
+        perform kernel.change_variables(v_tenant, v_task.proc_inst_id, p_incident_id, p_change);
+    end if;
+    perform kernel.take_up(v_task, v_now, v_how);
+    perform kernel.clear_error(v_tenant, v_task.proc_inst_id);
+    return query select case when v_task.status = 'FAILED' then 'task' else 'cancelled_task' end, v_task.proc_inst_id,
+        p_incident_id, c.model_calls, c.tool_calls, c.input_tokens, c.output_tokens, c.cost_usd
+    from (values (1)) one left join kernel.set_calls_aside(case when p_from_scratch then v_task end) c on true;
+end $$;
+
+-- An event that a process could not take is given up: the process never gets it.
+create or replace function public.discard_incident(p_incident_id uuid, p_reason text)
+returns table (kind text, proc_inst_id uuid)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_arrival public.event_arrival;
+begin
+    if exists (select from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_incident_id) then
+        perform kernel.refuse('PT409', format('Incident %s is of a task: its process cannot go on without it.',
+            p_incident_id), 'incident_of_task', 'Retry it, move its token, or cancel the instance.');
+    end if;
+    select a.* into v_arrival from public.event_arrival a
+    where a.tenant_id = v_tenant and a.arrival_id = p_incident_id and a.error is not null;
+    perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_arrival.proc_inst_id
+    for no key update;
+    delete from public.event_arrival a
+    where a.tenant_id = v_tenant and a.arrival_id = p_incident_id and a.error is not null returning a.* into v_arrival;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no incident %s.', p_incident_id), 'incident_unknown',
+                              'GET /incidents lists them.');
+    end if;
+    update public.event_wait w set taken = false
+    where w.tenant_id = v_tenant and w.wait_id = v_arrival.wait_id and w.taken;
+    perform kernel.record_event(v_tenant, v_arrival.proc_inst_id, null, 'INCIDENT_DISCARDED', kernel.actor(), p_reason,
+        jsonb_build_object('error', v_arrival.error, 'kind', v_arrival.kind, 'element_id', v_arrival.element_id,
+        'name', v_arrival.name, 'process_definition_id', v_arrival.process_definition_id), kernel.now());
+    perform kernel.clear_error(v_tenant, v_arrival.proc_inst_id);
+    return query select case when v_arrival.proc_inst_id is null then 'start' else 'event' end, v_arrival.proc_inst_id;
 end $$;
 
 -- A person submits a task. Either p_step moves the instance on, or p_incident {revision, reason} says why it cannot go
@@ -4526,6 +4740,40 @@ begin
         p_queue, p_priority, p_due_before;
 end $$;
 
+-- Newest first by id, which is that of the task or event. Filters from p_version on are of the instance.
+create or replace function public.find_incidents(
+    p_incident_id uuid default null, p_kind text default null, p_process_definition_id text default null,
+    p_activity_id text default null, p_queue text default null, p_proc_inst_id uuid default null,
+    p_before uuid default null, p_limit int default 50, p_version int default null, p_initiator text default null,
+    p_started_from timestamptz default null, p_started_before timestamptz default null)
+returns table (incident_id uuid, kind text, proc_inst_id uuid, task_id uuid, process_definition_id text,
+               activity_id text, name text, agent_orch text, attempt int, error text, error_class text, log_tail text,
+               finished_at timestamptz)
+language plpgsql stable set search_path = '' as $$
+#variable_conflict use_column
+begin
+    return query execute 'select n.incident_id, n.kind, n.proc_inst_id, n.task_id, n.process_definition_id, '
+        'n.activity_id, n.name, n.agent_orch, n.attempt, n.error, n.error_class, n.log_tail, n.finished_at from public.incidents n '
+        'where ' || concat_ws(' and ', 'true',
+        case when p_incident_id is not null then 'n.incident_id = $1' end,
+        case when p_kind is not null then 'n.kind = $2' end,
+        case when p_process_definition_id is not null then 'n.process_definition_id = $3' end,
+        case when p_activity_id is not null then 'n.activity_id = $4' end,
+        case when p_queue is not null then 'n.agent_orch = $5' end,
+        case when p_proc_inst_id is not null then 'n.proc_inst_id = $6' end,
+        case when p_before is not null then 'n.incident_id < $7' end,
+        case when num_nonnulls(p_version, p_initiator, p_started_from, p_started_before) > 0 then
+            'exists (select from public.bpm_proc_inst i where i.tenant_id = n.tenant_id and i.id = n.proc_inst_id and '
+            || concat_ws(' and ', 'true',
+                case when p_version is not null then 'i.process_definition_version = $9' end,
+                case when p_initiator is not null then 'lower(i.initiator) = lower($10)' end,
+                case when p_started_from is not null then 'i.start_time >= $11' end,
+                case when p_started_before is not null then 'i.start_time < $12' end) || ')' end)
+        || ' order by n.incident_id desc limit least($8, 500)'
+    using p_incident_id, p_kind, p_process_definition_id, p_activity_id, p_queue, p_proc_inst_id, p_before, p_limit,
+        p_version, p_initiator, p_started_from, p_started_before;
+end $$;
+
 -- What waits for the caller, or for p_person in p_groups: theirs first and what they may claim after it, each by
 -- priority, due time and age. p_after: the last task of the page before.
 create or replace function public.find_inbox(
@@ -4792,10 +5040,25 @@ language sql stable security definer set search_path = '' as $$
     order by p.pod_id limit p_limit
 $$;
 
+-- Whatever stands still until somebody repairs it. kind: task (it FAILED), cancelled_task (it was cancelled without its
+-- instance, which cannot go on), event (an instance could not take it), start (it could not start an instance).
 create or replace view public.incidents with (security_invoker = true) as
     select t.tenant_id, t.task_id, t.proc_inst_id, t.process_definition_id, t.activity_id, t.agent_orch, t.attempt,
-           t.error, t.log_tail, t.finished_at, t.error_class, t.failed_attempts
-    from public.todolist t where t.status = 'FAILED';
+           t.error, t.log_tail, t.finished_at, t.error_class, t.failed_attempts, t.task_id as incident_id,
+           'task' as kind, t.name
+    from public.todolist t where t.status = 'FAILED'
+    union all
+    select t.tenant_id, t.task_id, t.proc_inst_id, t.process_definition_id, t.activity_id, t.agent_orch, t.attempt,
+           t.error, t.log_tail, t.finished_at, t.error_class, t.failed_attempts, t.task_id, 'cancelled_task', t.name
+    from public.bpm_proc_inst i cross join lateral (
+        select c.* from public.todolist c
+        where c.tenant_id = i.tenant_id and c.proc_inst_id = i.id and c.cancelled_by is not null offset 0) t
+    where i.status = 'ERROR'
+    union all
+    select a.tenant_id, null, a.proc_inst_id, a.process_definition_id, a.element_id, null, null, a.error, null,
+           a.failed_at, null, '[]', a.arrival_id, case when a.proc_inst_id is null then 'start' else 'event' end,
+           coalesce(a.name, a.element_id)
+    from public.event_arrival a where a.error is not null;
 
 create or replace view public.instance_overview with (security_invoker = true) as
     select i.tenant_id, i.process_definition_id, i.process_definition_version, i.status, count(*) as instances,
@@ -4817,7 +5080,7 @@ declare
     v_table text;
     v_tenant_tables text[] := array['tenants', 'process_def', 'decision_def', 'bpm_proc_inst', 'todolist', 'events',
         'journal', 'journal_blob', 'journal_list', 'task_question', 'notifications', 'documents', 'document_chunk',
-        'agent_profile', 'event_wait', 'event_arrival', 'kill_switch'];
+        'agent_profile', 'event_wait', 'event_arrival', 'step_input', 'kill_switch'];
     v_kernel_tables text[] := array['api_key', 'idempotency_key', 'pod', 'notification_preference', 'device_token',
         'webhook_endpoint', 'outbox', 'task_reminder', 'mcp_server'];
 begin
@@ -4877,7 +5140,8 @@ begin
             ('claim_task', 'fleet_api, service_role'), ('release_task', 'fleet_api, service_role'),
             ('delegate_task', 'fleet_api, service_role'), ('reassign_task', 'fleet_api, service_role'),
             ('change_task', 'fleet_api, service_role'), ('retry_task', 'fleet_api, service_role'),
-            ('retry_instance', 'fleet_api, service_role'), ('deploy_definition', 'fleet_api, service_role'),
+            ('retry_instance', 'fleet_api, service_role'), ('retry_incident', 'fleet_api, service_role'),
+            ('discard_incident', 'fleet_api, service_role'), ('find_incidents', 'authenticated, fleet_api'), ('deploy_definition', 'fleet_api, service_role'),
             ('start_instance', 'fleet_api, service_role'), ('submit_task', 'fleet_api, service_role'),
             ('cancel_instance', 'fleet_api, service_role'), ('cancel_task', 'fleet_api, service_role'),
             ('find_open_work', 'fleet_api, service_role'), ('find_effects', 'authenticated, fleet_api'),

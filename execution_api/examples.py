@@ -279,7 +279,34 @@ _EFFECT: Json = {
     "timestamp": _LATER,
 }
 
+_INCIDENT: Json = {
+    "incident_id": _TASK_ID,
+    "kind": "task",
+    "proc_inst_id": _INSTANCE_ID,
+    "task_id": _TASK_ID,
+    "process_definition_id": "refund",
+    "activity_id": "decide",
+    "name": "Decide the refund",
+    "agent_orch": "openai-action",
+    "attempt": 3,
+    "error": "worker lost: the pod stopped renewing its lease in attempt 3 of 3",
+    "error_class": "worker_lost",
+    "log_tail": None,
+    "finished_at": _LATER,
+}
+
 EXAMPLES: dict[str, Json] = {
+    "DiscardRequest": {"reason": "The order was entered by hand."},
+    "Incident": _INCIDENT,
+    "IncidentRetried": {
+        "incident_id": _TASK_ID,
+        "kind": "task",
+        "task": {**_TASK, "status": "PENDING", "attempt": 0, "draft": None},
+        "paid_again": _COST,
+        "effects": [_EFFECT],
+    },
+    "Page_Incident_": {"items": [_INCIDENT], "next": None},
+    "RetryRequest": {"reason": "The amount was wrong.", "variables": {"amount": 94.9}, "from_scratch": True},
     "CancellationRequest": {"scope": "agent", "key": "billing-assistant", "reason": "It refunds the wrong orders."},
     "Cancelled": {
         "dry_run": True,

@@ -1,4 +1,4 @@
-"""Commands for work: deploy, start, tasks, submit, retry, status, events."""
+"""Commands for work: deploy, start, tasks, submit, status, events."""
 
 import json
 import time
@@ -19,7 +19,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 def add_to(app: typer.Typer) -> None:
     """Add this room's commands."""
-    for command in (deploy, start, tasks, submit, retry, status, events):
+    for command in (deploy, start, tasks, submit, status, events):
         app.command()(command)
 
 
@@ -47,7 +47,7 @@ def start(
         "input": {
             "process_definition_id": definition,
             "process_instance_id": "new",
-            "form_values": _object("--input", variables),
+            "form_values": json_object("--input", variables),
         }
     }
     with open_api(data) as api:
@@ -76,15 +76,8 @@ def submit(
 ) -> None:
     """Submit a person's task."""
     with open_api(data) as api:
-        answer = api.post(f"/tasks/{task}/submit", {"output": _object("--output", output)})
+        answer = api.post(f"/tasks/{task}/submit", {"output": json_object("--output", output)})
     out.print_json(data=answer)
-
-
-def retry(task: str, data: Data = DEFAULT_DATA) -> None:
-    """Take a FAILED task up again, with all its attempts."""
-    with open_api(data) as api:
-        answer = api.post(f"/tasks/{task}/retry")
-    out.print(f"{answer['task_id']} {answer['status']}", highlight=False)
 
 
 def status(
@@ -148,7 +141,8 @@ def open_api(data: Path) -> ApiClient:
     return ApiClient(*api_and_key(data))
 
 
-def _object(option: str, text: str) -> dict[str, Any]:
+def json_object(option: str, text: str) -> dict[str, Any]:
+    """The JSON object that `option` was given as `text`. Raises SettingsInvalid where it is none."""
     try:
         value = json.loads(text)
     except ValueError as error:

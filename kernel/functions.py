@@ -12,6 +12,7 @@ from kernel.people_functions import PeopleFunctions
 from kernel.pod_functions import PodFunctions
 from kernel.postgres import Row
 from kernel.read_functions import ReadFunctions
+from kernel.repair_functions import RepairFunctions
 
 
 class Kernel(
@@ -22,6 +23,7 @@ class Kernel(
     PeopleFunctions,
     KeyFunctions,
     ControlFunctions,
+    RepairFunctions,
     ReadFunctions,
     McpServerFunctions,
     NotificationFunctions,

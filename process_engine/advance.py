@@ -12,7 +12,7 @@ from kernel.functions import Kernel
 from kernel.models import ClaimedTask, Instance, Json, Started, Submitted, Task, TaskStatus
 from process_engine import schema_check, steps
 from process_engine.errors import EngineError, FormRejected, StepFailed, TokenUnknown
-from process_engine.step_json import as_json
+from process_engine.step_json import as_json, start_given
 from process_engine.stored_specs import compute, spec_of
 from process_engine.task_errors import throws_error
 
@@ -35,7 +35,8 @@ async def start(
     chosen = await _choose_version(kernel, definition_id, version)
     spec = await spec_of(kernel, definition_id, chosen)
     step = await compute(kernel, lambda library: steps.start(spec, variables, library))
-    return await kernel.start_instance(definition_id, chosen, initiator, as_json(step, 0), idempotency_key, fingerprint)
+    first = as_json(step, 0, start_given(variables))
+    return await kernel.start_instance(definition_id, chosen, initiator, first, idempotency_key, fingerprint)
 
 
 async def submit(

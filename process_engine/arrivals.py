@@ -12,7 +12,7 @@ from kernel.functions import Kernel
 from kernel.models import Arrival, Json
 from process_engine import steps
 from process_engine.errors import EngineError
-from process_engine.step_json import as_json
+from process_engine.step_json import as_json, start_given
 from process_engine.stored_specs import compute, spec_of
 
 logger = logging.getLogger(__name__)
@@ -62,12 +62,15 @@ async def _step_or_incident(kernel: Kernel, arrival: Arrival) -> tuple[Json | No
         if arrival.proc_inst_id is None:
             variables = {"initiator": arrival.initiator}
             start = partial(steps.start, start_event=arrival.element_id, payload=arrival.variables)
-            return as_json(await compute(kernel, lambda library: start(spec, variables, library)), 0), None
+            first = await compute(kernel, lambda library: start(spec, variables, library))
+            return as_json(first, 0, start_given(variables, arrival.element_id, arrival.variables)), None
         instance = await kernel.get_instance(arrival.proc_inst_id)
         assert instance is not None, "a foreign key holds it"
         revision = instance.revision
         token = arrival.engine_token or steps.PROCESS
-        receive = partial(steps.receive, spec, instance.state, token, str(arrival.element_id), arrival.variables)
-        return as_json(await compute(kernel, receive), revision), None
+        element = str(arrival.element_id)
+        receive = partial(steps.receive, spec, instance.state, token, element, arrival.variables)
+        given = {"kind": "event", "token": token, "element": element, "payload": arrival.variables}
+        return as_json(await compute(kernel, receive), revision, given), None
     except EngineError as failure:
         return None, {"revision": revision, "reason": str(failure)}

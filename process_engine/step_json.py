@@ -1,11 +1,16 @@
 """A step in the words of kernel.apply_step of init.sql."""
 
 from kernel.models import Json
-from process_engine import steps
+from process_engine.repairs import Changed
+from process_engine.stepping import Step
+from process_engine.work import NewTask
 
 
-def as_json(step: steps.Step, revision: int) -> Json:
-    """`step` as it is committed, computed for `revision` of its instance; 0 where it starts one."""
+def as_json(step: Step, revision: int, given: Json | None = None) -> Json:
+    """`step` as it is committed, computed for `revision` of its instance; 0 where it starts one.
+
+    `given`: what it was computed from (step_input in init.sql); None where that is the output of a task.
+    """
     result: Json = {
         "revision": revision,
         "state": step.state,
@@ -16,10 +21,31 @@ def as_json(step: steps.Step, revision: int) -> Json:
     }
     if step.opened or step.closed or step.left:
         result["events"] = {"opened": step.opened, "closed": step.closed, "thrown": step.left}
+    if given is not None:
+        result["given"] = given
     return result
 
 
-def _task(task: steps.NewTask) -> Json:
+def start_given(variables: Json, event: str | None = None, payload: Json | None = None) -> Json:
+    """What a first step was computed from."""
+    return {"kind": "start", "variables": variables, "event": event, "payload": payload}
+
+
+def change_as_json(changed: Changed, revision: int, token_id: str | None, variables: Json) -> Json:
+    """A change of `variables` as kernel.change_variables takes it, computed for `revision`."""
+    result: Json = {
+        "revision": revision,
+        "state": changed.state,
+        "variables": changed.variables,
+        "given": {"kind": "change", "token": token_id, "variables": variables},
+    }
+    if changed.task is not None:
+        task = _task(changed.task)
+        result["task"] = {name: task[name] for name in ("input", "instruction", "assignee", "candidate_groups")}
+    return result
+
+
+def _task(task: NewTask) -> Json:
     return {
         "process_definition_id": task.process_definition_id,
         "activity_id": task.activity_id,

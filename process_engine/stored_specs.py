@@ -2,14 +2,15 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import TypeVar
 
 from kernel.errors import NotFound
 from kernel.functions import Kernel
 from kernel.models import Json
 from process_engine.errors import StepFailed
 from process_engine.library import Deployed, Library, NotAtHand
-from process_engine.steps import Step
 
+_T = TypeVar("_T")
 _specs: OrderedDict[tuple[str, str, str, int], Json] = OrderedDict()
 _MOST_SPECS = 256
 _MOST_LOOKUPS = 100
@@ -23,7 +24,7 @@ async def spec_of(kernel: Kernel, definition_id: str, version: int) -> Json:
     return found.spec
 
 
-async def compute(kernel: Kernel, step: Callable[[Library], Step]) -> Step:
+async def compute(kernel: Kernel, step: Callable[[Library], _T]) -> _T:
     """Compute a step, looking up the processes and decisions it needs, one after the other."""
     library = Library()
     for _ in range(_MOST_LOOKUPS):

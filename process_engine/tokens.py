@@ -22,7 +22,7 @@ from process_engine.calling import CALLED, Called
 from process_engine.compensation import PLAN, ThrowCompensation, Undoing
 from process_engine.containers import Container
 from process_engine.definition import Spec
-from process_engine.errors import EngineError
+from process_engine.errors import EngineError, TokenUnknown
 from process_engine.events import INTERRUPTS, place
 from process_engine.gateways import CAME_FROM, InclusiveGateway, ParallelGateway
 from process_engine.nodes import CelScriptEngine, Node, Work, node_id, spec_name
@@ -99,6 +99,14 @@ def open_work(workflow: BpmnWorkflow) -> list[Task]:
         for task in scope.tasks.values()
         if isinstance(task.task_spec, Work) and task.state == TaskState.READY
     ]
+
+
+def work_of(workflow: BpmnWorkflow, token_id: str) -> Task:
+    """The open task of a token. Raises TokenUnknown."""
+    task = next((task for task in open_work(workflow) if str(task.id) == token_id), None)
+    if task is None:
+        raise TokenUnknown(token_id)
+    return task
 
 
 def _place(tokens: list[Token], scope: BpmnBaseWorkflow) -> None:

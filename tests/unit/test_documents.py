@@ -48,6 +48,7 @@ from execution_api.notification_bodies import (
     ReadThrough,
     WebhookRequest,
 )
+from execution_api.repair_bodies import DiscardRequest, RetryRequest
 from execution_api.settings import ApiSettings
 from fleet.main import app as fleet_command
 from kernel.error_classes import ErrorClass
@@ -256,11 +257,14 @@ _BODIES: dict[str, type[BaseModel]] = {
     "/notification-preferences": PreferencesRequest,
     "/device-tokens": DeviceRequest,
     "/webhooks": WebhookRequest,
+    "/retry": RetryRequest,
+    "/discard": DiscardRequest,
 }
 
 
 @pytest.mark.parametrize(
-    "name", ["docs/http-api.md", "docs/operate.md", "docs/getting-started.md", "docs/notifications.md"]
+    "name",
+    ["docs/http-api.md", "docs/operate.md", "docs/getting-started.md", "docs/notifications.md", "docs/repair.md"],
 )
 def test_every_request_body_in_a_document_is_accepted(name: str) -> None:
     found = 0

@@ -1,59 +1,17 @@
 """Events against a real database: they arrive once, survive whoever works them off, and reach the right process."""
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
-from itertools import count
-from typing import Any
-from uuid import UUID
-
 import psycopg
-import pytest
 from bpmn_writing import extensions, scope
+from engine_in_database import SetClock, Start, instance_of, open_tasks, submit, unique
 from event_writing import boundary, error, event_subprocess, file, mapped, message, signal, timer
 
 from kernel.functions import Kernel
-from kernel.models import Instance, ProcessStatus, TaskStatus
-from process_engine import advance
+from kernel.models import ProcessStatus
 from process_engine.arrivals import CLAIM_SECONDS, work_off_arrivals
 from process_engine.deployment import deploy
 
 TIMED = scope("startEvent s, userTask a late, endEvent e", "s -> a -> e, t -> late -> e")
 CATCH = scope("startEvent s, intermediateCatchEvent m, userTask a, endEvent e", "s -> m -> a -> e", {"m": message()})
-_numbers = count(1)
-SetClock = Callable[[float], datetime]
-Start = Callable[..., Awaitable[UUID]]
-
-
-def unique(*content: str) -> bytes:
-    """A file whose process has an id of its own: parsed versions are kept for as long as the program runs."""
-    return file(*content).replace(b'id="p"', f'id="p{next(_numbers)}"'.encode())
-
-
-@pytest.fixture
-def start(kernel_api: Kernel) -> Start:
-    """Deploys a model and starts an instance of it."""
-
-    async def begin(model: bytes, **variables: Any) -> UUID:
-        summary = await deploy(kernel_api, model)
-        return (await advance.start(kernel_api, summary.id, variables, "ann@acme.test")).proc_inst_id
-
-    return begin
-
-
-async def instance_of(kernel: Kernel, instance_id: UUID) -> Instance:
-    instance = await kernel.get_instance(instance_id)
-    assert instance is not None
-    return instance
-
-
-async def open_tasks(kernel: Kernel, instance_id: UUID) -> list[str]:
-    tasks = await kernel.find_tasks(instance_id, TaskStatus.TODO)
-    return sorted(task.activity_id for task in tasks)
-
-
-async def submit(kernel: Kernel, instance_id: UUID, activity_id: str, **output: Any) -> None:
-    tasks = await kernel.find_tasks(instance_id, TaskStatus.TODO)
-    await advance.submit(kernel, next(t.task_id for t in tasks if t.activity_id == activity_id), output)
 
 
 async def test_a_timer_fires_when_it_is_due_and_once(
