@@ -462,7 +462,7 @@ create table if not exists public.webhook_endpoint (
     endpoint_id uuid not null,
     url text not null,
     description text not null,
-    types jsonb not null,                              -- of notifications; []: all
+    types jsonb not null,                              -- of notifications, []: all; and MESSAGE, if it is there
     enabled boolean not null,
     disabled_reason text,
     secret text not null,                              -- whsec_…: what its messages are signed with
@@ -642,6 +642,8 @@ alter table public.event_arrival
     add column if not exists process_definition_id text,
     add column if not exists element_id text,
     add column if not exists failed_at timestamptz;
+-- Of a message: the instance that threw it. Where nobody in the tenant takes it, it leaves by the outbox as well.
+alter table public.event_arrival add column if not exists thrown_by uuid;
 create index if not exists event_arrival_failed on public.event_arrival (tenant_id, arrival_id) where error is not null;
 
 -- What an earlier release left.
@@ -1813,7 +1815,7 @@ begin
             v_thrown ->> 'name', v_thrown - 'not_to' - 'variables' - 'name', p_now);
         if v_thrown ->> 'kind' = 'message' then
             perform kernel.send_message(p_instance.tenant_id, v_thrown ->> 'name', v_thrown ->> 'correlation_key',
-                v_thrown -> 'variables', p_now + interval '1 hour', p_instance.initiator, p_now);
+                v_thrown -> 'variables', p_now + interval '1 hour', p_instance.initiator, p_now, p_instance.id);
         else
             perform kernel.send_signal(p_instance.tenant_id, v_thrown ->> 'name', v_thrown -> 'variables',
                                        p_instance.initiator, p_instance.id, v_thrown -> 'not_to', p_now);
@@ -1880,10 +1882,11 @@ begin
 end $$;
 
 -- A message goes to the oldest wait of an instance for its name and key; else to a definition that it starts; else it
--- is kept until it expires. The caller holds kernel.lock_messages.
+-- is kept until it expires, and leaves the house where an instance threw it. The caller holds kernel.lock_messages.
+drop function if exists kernel.send_message(text, text, text, jsonb, timestamptz, text, timestamptz);
 create or replace function kernel.send_message(
     p_tenant_id text, p_name text, p_key text, p_variables jsonb, p_expires_at timestamptz, p_initiator text,
-    p_now timestamptz) returns public.event_arrival
+    p_now timestamptz, p_thrown_by uuid default null) returns public.event_arrival
 language plpgsql volatile set search_path = '' as $$
 declare
     v_arrival public.event_arrival;
@@ -1894,14 +1897,30 @@ begin
       and (w.proc_inst_id is null or w.correlation_key = p_key)
     order by w.proc_inst_id is null, w.wait_id limit 1;
     insert into public.event_arrival (tenant_id, arrival_id, kind, name, correlation_key, variables, initiator, wait_id,
-                                      expires_at, claimed_until, created_at)
+                                      expires_at, claimed_until, created_at, thrown_by)
     values (p_tenant_id, kernel.new_id(), 'message', p_name, p_key, p_variables, p_initiator, v_wait.wait_id,
-            p_expires_at, p_now, p_now)
+            p_expires_at, p_now, p_now, p_thrown_by)
     returning * into v_arrival;
+    if v_wait.wait_id is null and p_thrown_by is not null then
+        perform kernel.send_outside(v_arrival, p_now);
+    end if;
     if v_wait.once and v_wait.proc_inst_id is not null then
         update public.event_wait w set taken = true where w.tenant_id = p_tenant_id and w.wait_id = v_wait.wait_id;
     end if;
     return v_arrival;
+end $$;
+
+-- Puts a message that an instance threw into the outbox, for each webhook endpoint that wants messages.
+create or replace function kernel.send_outside(p_arrival public.event_arrival, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+begin
+    perform kernel.put_outbox(p_arrival.tenant_id, 'message', e.endpoint_id::text, jsonb_build_object(
+        'type', 'MESSAGE', 'timestamp', p_now, 'data', jsonb_build_object(
+            'message_id', p_arrival.arrival_id, 'tenant_id', p_arrival.tenant_id, 'name', p_arrival.name,
+            'correlation_key', p_arrival.correlation_key, 'variables', p_arrival.variables, 'proc_inst_id', i.id,
+            'process_definition_id', i.process_definition_id)), null, i.id, null, p_now, p_now)
+    from public.webhook_endpoint e join public.bpm_proc_inst i on i.tenant_id = e.tenant_id
+    where e.tenant_id = p_arrival.tenant_id and e.enabled and e.types ? 'MESSAGE' and i.id = p_arrival.thrown_by;
 end $$;
 
 -- A signal goes to everything in the tenant that waits for it now, but not to p_not_to of the instance that threw it.
@@ -2326,7 +2345,7 @@ begin
     if p_arrival.kind = 'message' and p_arrival.expires_at > p_now then
         perform kernel.lock_messages(p_arrival.tenant_id, array[p_arrival.name]);
         perform kernel.send_message(p_arrival.tenant_id, p_arrival.name, p_arrival.correlation_key, p_arrival.variables,
-                                    p_arrival.expires_at, p_arrival.initiator, p_now);
+                                    p_arrival.expires_at, p_arrival.initiator, p_now, p_arrival.thrown_by);
     end if;
 end $$;
 
@@ -4395,11 +4414,10 @@ begin
     from due where o.tenant_id = due.tenant_id and o.outbox_id = due.outbox_id
     returning o.tenant_id, o.outbox_id, o.channel, o.destination, o.payload, o.idempotency_key, o.attempts,
         o.fencing_token, o.created_at,
-        case o.channel
-        when 'webhook' then (
+        case when o.channel in ('webhook', 'message') then (
             select jsonb_build_object('url', e.url, 'secret', e.secret) from public.webhook_endpoint e
-            where e.tenant_id = o.tenant_id and e.endpoint_id = o.destination::uuid and e.enabled)
-        when 'fcm' then (
+            where e.tenant_id = o.tenant_id and e.endpoint_id::text = o.destination and e.enabled)
+        when o.channel = 'fcm' then (
             select jsonb_build_object('token', d.token) from public.device_token d
             where d.tenant_id = o.tenant_id and d.device_id = o.destination::uuid)
         end;
@@ -4465,7 +4483,7 @@ begin
     when 'gone' then
         perform kernel.bury_delivery(v_delivery, p_error, v_now);
         update public.webhook_endpoint e set enabled = false, disabled_reason = p_error
-        where v_delivery.channel = 'webhook' and e.tenant_id = p_tenant_id
+        where v_delivery.channel in ('webhook', 'message') and e.tenant_id = p_tenant_id
           and e.endpoint_id::text = v_delivery.destination;
         delete from public.device_token d
         where v_delivery.channel = 'fcm' and d.tenant_id = p_tenant_id and d.device_id::text = v_delivery.destination;

@@ -15,13 +15,19 @@ from kernel.notification_models import OutboxChannel
 
 @asynccontextmanager
 async def open_channels(settings: DeliverySettings) -> AsyncIterator[Mapping[OutboxChannel, Send]]:
-    """Webhooks always; mails with FLEET_SMTP_HOST, pushes with FLEET_FCM_CREDENTIALS. Raises SettingsInvalid."""
+    """Webhooks and messages always; mails with FLEET_SMTP_HOST, pushes with FLEET_FCM_CREDENTIALS.
+
+    Raises SettingsInvalid.
+    """
     templates = Templates.read(settings.fleet_delivery_templates)
     timeout = settings.fleet_delivery_timeout_seconds
     async with AsyncExitStack() as stack:
         webhook = Webhook(settings.fleet_webhook_allow, timeout)
         stack.push_async_callback(webhook.aclose)
-        channels: dict[OutboxChannel, Send] = {OutboxChannel.WEBHOOK: webhook.send}
+        channels: dict[OutboxChannel, Send] = {
+            OutboxChannel.WEBHOOK: webhook.send,
+            OutboxChannel.MESSAGE: webhook.send,
+        }
         if settings.fleet_smtp_host:
             channels[OutboxChannel.EMAIL] = Mail(settings, templates).send
         if settings.fleet_fcm_credentials:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
 from execution_api.bodies import LARGEST_EVENT_ID, Person, Request
-from kernel.notification_models import NotificationType, WebhookEndpoint
+from kernel.notification_models import NotificationType, WebhookEndpoint, WebhookType
 
 NotifyId = Annotated[int, Field(ge=1, le=LARGEST_EVENT_ID)]
 Channel = Literal["email", "fcm"]
@@ -88,15 +88,19 @@ class DeviceRequest(Request):
 
 
 class WebhookRequest(Request):
-    """An endpoint that is told of the tenant's notifications."""
+    """An endpoint that is told of the tenant's notifications, and of messages that processes send outside."""
 
     url: Annotated[str, Field(max_length=2000), AfterValidator(_url)]
     description: Annotated[str, Field(max_length=500)] = ""
-    types: list[NotificationType] = Field(default_factory=list, description="which ones; none: all")
+    types: list[WebhookType] = Field(
+        default_factory=list,
+        description="which notifications; none: all of them. `MESSAGE`: the messages that processes throw and nobody "
+        "in the tenant takes",
+    )
 
     @field_validator("types")
     @classmethod
-    def _each_once(cls, types: list[NotificationType]) -> list[NotificationType]:
+    def _each_once(cls, types: list[WebhookType]) -> list[WebhookType]:
         return sorted(set(types))
 
 

@@ -18,6 +18,7 @@ from kernel.notification_models import (
     Preferences,
     QuietTime,
     WebhookEndpoint,
+    WebhookType,
 )
 from kernel.postgres import Row
 
@@ -101,14 +102,14 @@ class NotificationFunctions(KernelBase):
         return Device.model_validate(rows[0])
 
     async def create_webhook(
-        self, url: str, description: str, types: list[NotificationType], secret: str
+        self, url: str, description: str, types: list[WebhookType], secret: str
     ) -> WebhookEndpoint:
         """Add an endpoint. Raises Conflict where the tenant has 20 already."""
         rows = await self._call("create_webhook", url=url, description=description, types=types, secret=secret)
         return WebhookEndpoint.model_validate(rows[0])
 
     async def save_webhook(
-        self, endpoint_id: UUID, url: str, description: str, types: list[NotificationType], enabled: bool
+        self, endpoint_id: UUID, url: str, description: str, types: list[WebhookType], enabled: bool
     ) -> WebhookEndpoint:
         """Change an endpoint; its secret stays. Raises NotFound."""
         rows = await self._call(

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from kernel.models import Json, Record
@@ -19,8 +19,12 @@ class NotificationType(StrEnum):
     INCIDENT = "INCIDENT"
 
 
+WebhookType: TypeAlias = NotificationType | Literal["MESSAGE"]
+"""What an endpoint can be told: notifications, and messages that processes throw and nobody in the tenant takes."""
+
+
 class OutboxChannel(StrEnum):
-    """How something leaves the database."""
+    """How something leaves the database: `webhook` is for notifications, `message` for what processes send."""
 
     EMAIL = "email"
     WEBHOOK = "webhook"
@@ -91,12 +95,15 @@ class Device(Record):
 
 
 class WebhookEndpoint(Record):
-    """Where a tenant's notifications go. `types`: none means all. Its secret is not shown."""
+    """Where a tenant's notifications and messages go. `types`: see WebhookType; none means all notifications.
+
+    Its secret is not shown.
+    """
 
     endpoint_id: UUID
     url: str
     description: str
-    types: list[NotificationType]
+    types: list[WebhookType]
     enabled: bool
     disabled_reason: str | None
     created_at: datetime
@@ -121,7 +128,7 @@ class Delivery(Record):
 class ClaimedDelivery(Record):
     """What this deliverer is to send. `fencing_token` goes with its end.
 
-    `target`: {url, secret} of a webhook endpoint, {token} of a device, None for other channels and where it is gone.
+    `target`: {url, secret} of a webhook endpoint, {token} of a device, None for mails and where it is gone.
     """
 
     tenant_id: str

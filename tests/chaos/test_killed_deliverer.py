@@ -5,7 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -15,9 +17,17 @@ from fastapi import FastAPI, Request, Response
 
 from agent_pod.servers import LoopServer
 from kernel.functions import Kernel
+from process_engine import advance
+from process_engine.deployment import deploy
 
 pytestmark = pytest.mark.chaos
 MESSAGES = 40
+Send = Callable[[Kernel], Awaitable[None]]
+SENDER = b"""<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL" id="f" targetNamespace="test">
+  <bpmn:process id="sender" isExecutable="true"><bpmn:startEvent id="s"/><bpmn:endEvent id="e">
+    <bpmn:messageEventDefinition messageRef="m"/></bpmn:endEvent>
+    <bpmn:sequenceFlow id="a" sourceRef="s" targetRef="e"/></bpmn:process>
+  <bpmn:message id="m" name="done"/></bpmn:definitions>"""
 
 
 def start(database_url: str, log: Path, port: int = 0) -> "subprocess.Popen[bytes]":
@@ -41,8 +51,21 @@ async def everything_delivered(owner: psycopg.Connection) -> None:
         await asyncio.sleep(0.1)
 
 
+async def notify(kernel: Kernel) -> None:
+    """Many notifications: tasks for a person."""
+    await kernel.enqueue_tasks([{"activity_id": f"do {n}", "assignee": "ann@acme.test"} for n in range(MESSAGES)])
+
+
+async def throw_messages(kernel: Kernel) -> None:
+    """Many processes that each throw a message which nobody in the tenant takes."""
+    await deploy(kernel, SENDER)
+    for _ in range(MESSAGES):
+        await advance.start(kernel, "sender", {}, "robot")
+
+
+@pytest.mark.parametrize(("types", "send"), [([], notify), (["MESSAGE"], throw_messages)])
 async def test_nothing_is_lost_when_a_deliverer_is_killed_in_the_middle_of_sending(
-    database_url: str, kernel_api: Kernel, owner: psycopg.Connection, tmp_path: Path
+    types: list[Any], send: Send, database_url: str, kernel_api: Kernel, owner: psycopg.Connection, tmp_path: Path
 ) -> None:
     seen: dict[str, int] = {}
     sending, all_there, hold = asyncio.Event(), asyncio.Event(), True
@@ -63,10 +86,9 @@ async def test_nothing_is_lost_when_a_deliverer_is_killed_in_the_middle_of_sendi
     log = tmp_path / "deliverer.log"
     async with LoopServer(receiver, "127.0.0.1", 0) as server:
         endpoint: UUID = (
-            await kernel_api.create_webhook(server.url + "/", "", [], "whsec_c2VjcmV0c2VjcmV0")
+            await kernel_api.create_webhook(server.url + "/", "", types, "whsec_c2VjcmV0c2VjcmV0")
         ).endpoint_id
-        tasks = [{"activity_id": f"do {n}", "assignee": "ann@acme.test"} for n in range(MESSAGES)]
-        await kernel_api.enqueue_tasks(tasks)
+        await send(kernel_api)
         first = start(database_url, log)
         async with asyncio.timeout(60):
             await sending.wait()
