@@ -2331,8 +2331,8 @@ begin
     end if;
     perform kernel.record_event(v_tenant, v_instance, null, 'EVENT_RECEIVED', kernel.actor(), v_arrival.name,
         jsonb_build_object('kind', v_arrival.kind, 'element_id', v_wait.element_id), v_now);
-    perform kernel.keep_input(v_tenant, v_instance, p_step);
     perform kernel.apply_step(v_tenant, v_instance, p_step, kernel.actor(), v_now);
+    perform kernel.keep_input(v_tenant, v_instance, p_step);
     return query select 'applied', v_instance;
 end $$;
 
@@ -2956,8 +2956,8 @@ begin
     end if;
     perform kernel.require_room(v_tenant, kernel.count_agents_tasks(p_step -> 'tasks'), true, v_now);
     perform kernel.insert_instance(v_tenant, v_id, p_process_definition_id, p_version, p_initiator, v_now);
-    perform kernel.keep_input(v_tenant, v_id, p_step);
     perform kernel.apply_step(v_tenant, v_id, p_step, kernel.actor(), v_now);
+    perform kernel.keep_input(v_tenant, v_id, p_step);
     return query select v_id, false;
 end $$;
 

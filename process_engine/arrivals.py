@@ -40,7 +40,7 @@ async def work_off_arrivals(kernel: Kernel) -> int:
 
 async def _settle(kernel: Kernel, arrival: Arrival) -> None:
     for _ in range(_MOST_TRIES):
-        step, incident = await _step_or_incident(kernel, arrival)
+        step, incident = await step_or_incident(kernel, arrival)
         try:
             await kernel.settle_arrival(arrival.arrival_id, step, incident)
         except InstanceChanged:
@@ -53,7 +53,9 @@ async def _settle(kernel: Kernel, arrival: Arrival) -> None:
         return
 
 
-async def _step_or_incident(kernel: Kernel, arrival: Arrival) -> tuple[Json | None, Json | None]:
+async def step_or_incident(kernel: Kernel, arrival: Arrival) -> tuple[Json | None, Json | None]:
+    """What `arrival` makes of its instance as it is now, or why the process cannot take it; neither where its wait is
+    over."""
     if arrival.process_definition_id is None or arrival.process_definition_version is None:
         return _WAIT_IS_OVER
     revision: int | None = None

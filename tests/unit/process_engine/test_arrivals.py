@@ -1,13 +1,15 @@
 """Events against a real database: they arrive once, survive whoever works them off, and reach the right process."""
 
 import psycopg
+import pytest
 from bpmn_writing import extensions, scope
 from engine_in_database import SetClock, Start, instance_of, open_tasks, submit, unique
 from event_writing import boundary, error, event_subprocess, file, mapped, message, signal, timer
 
+from kernel.errors import InstanceChanged
 from kernel.functions import Kernel
 from kernel.models import ProcessStatus
-from process_engine.arrivals import CLAIM_SECONDS, work_off_arrivals
+from process_engine.arrivals import CLAIM_SECONDS, step_or_incident, work_off_arrivals
 from process_engine.deployment import deploy
 
 TIMED = scope("startEvent s, userTask a late, endEvent e", "s -> a -> e, t -> late -> e")
@@ -251,3 +253,25 @@ async def test_an_output_that_throws_an_error_need_not_fit_the_form(kernel_api: 
     instance = await start(unique(form, model, boundary("b", "a", error())))
     await submit(kernel_api, instance, "a", bpmn_error={"code": "EMPTY"})
     assert await open_tasks(kernel_api, instance) == ["late"]
+
+
+async def test_two_events_for_one_revision_are_both_taken_one_after_the_other(
+    kernel_api: Kernel, kernel_pod: Kernel, start: Start
+) -> None:
+    model = scope(
+        "startEvent s, parallelGateway g, intermediateCatchEvent m n, userTask a b, endEvent e",
+        "s -> g, g -> m -> a -> e, g -> n -> b -> e",
+        {"m": message(), "n": message("sent")},
+    )
+    instance = await start(unique(model), order="1")
+    for name in ("paid", "sent"):
+        await kernel_api.publish_message(name, "1", {}, 60, "bob")
+    first, second = await kernel_pod.take_arrivals(10, CLAIM_SECONDS)
+    kernel = kernel_pod.as_tenant("acme", "kernel")
+    steps = [(await step_or_incident(kernel, arrival))[0] for arrival in (first, second)]
+    assert await kernel.settle_arrival(first.arrival_id, steps[0]) == "applied"
+    with pytest.raises(InstanceChanged):
+        await kernel.settle_arrival(second.arrival_id, steps[1])
+    again, _ = await step_or_incident(kernel, second)
+    assert await kernel.settle_arrival(second.arrival_id, again) == "applied"
+    assert await open_tasks(kernel_api, instance) == ["a", "b"]
