@@ -4771,8 +4771,8 @@ language plpgsql stable set search_path = '' as $$
 #variable_conflict use_column
 begin
     return query execute 'select n.incident_id, n.kind, n.proc_inst_id, n.task_id, n.process_definition_id, '
-        'n.activity_id, n.name, n.agent_orch, n.attempt, n.error, n.error_class, n.log_tail, n.finished_at from public.incidents n '
-        'where ' || concat_ws(' and ', 'true',
+        'n.activity_id, n.name, n.agent_orch, n.attempt, n.error, n.error_class, n.log_tail, n.finished_at '
+        'from public.incidents n where ' || concat_ws(' and ', 'true',
         case when p_incident_id is not null then 'n.incident_id = $1' end,
         case when p_kind is not null then 'n.kind = $2' end,
         case when p_process_definition_id is not null then 'n.process_definition_id = $3' end,
