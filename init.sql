@@ -274,18 +274,18 @@ alter table public.todolist
 
 create unique index if not exists todolist_once_per_activity
     on public.todolist (tenant_id, proc_inst_id, activity_id, iteration) where proc_inst_id is not null;
-create index if not exists todolist_queue
-    on public.todolist (agent_orch, priority, fair_rank, task_id) where status = 'PENDING' and available_at is null;
+create index if not exists todolist_ready
+    on public.todolist (agent_orch, priority desc, fair_rank, task_id) where status = 'PENDING' and available_at is null;
+drop index if exists public.todolist_queue;            -- priority was ascending
 create index if not exists todolist_queue_of_tenant
     on public.todolist (agent_orch, tenant_id, priority, fair_rank) where status = 'PENDING' and available_at is null;
-create index if not exists todolist_scheduled
-    on public.todolist (available_at) where status = 'PENDING' and available_at is not null;
-create index if not exists todolist_admitted on public.todolist (tenant_id)
-    where limited and (status = 'IN_PROGRESS' or (status = 'PENDING' and available_at is null));
-create index if not exists todolist_parked on public.todolist (tenant_id, priority desc, created_at, fair_rank)
-    where limited and status = 'PENDING' and available_at = 'infinity';
-create index if not exists todolist_stopped on public.todolist (tenant_id, priority desc, created_at)
-    where stopped and status = 'PENDING';
+-- Every claim and every end prepares the predicate of each index anew, so these are few and short. Not ready: of a later
+-- time; or parked (available_at = infinity) by a limit or, stopped, by a kill switch.
+create index if not exists todolist_not_ready
+    on public.todolist (available_at, stopped, tenant_id, priority desc, created_at, fair_rank)
+    where status = 'PENDING' and available_at is not null;
+create index if not exists todolist_of_limited on public.todolist (tenant_id, status, available_at) where limited;
+drop index if exists public.todolist_scheduled, public.todolist_admitted, public.todolist_parked, public.todolist_stopped;
 create index if not exists todolist_running on public.todolist (fencing_token) where status = 'IN_PROGRESS';
 create index if not exists todolist_needs_people
     on public.todolist (tenant_id, status, task_id) where status in ('TODO', 'FAILED');
@@ -809,10 +809,10 @@ $$;
 -- (Goyal, Vin, Cheng 1996): a tenant's next task ranks one step behind its last one, but never before the queue's
 -- head. So tenants take turns however many tasks each has, and a claim reads the head of one index.
 --
--- A transaction that stays open anywhere keeps every index entry of a finished task alive. Each session therefore
--- remembers, for each place where it looks (a priority of a queue), the rank below which it has seen nothing left (its
--- floor) and starts there. A lower rank can still come (committed late, handed back), so with every upkeep it looks
--- again from the very head.
+-- A transaction that stays open anywhere keeps every index entry of a finished task alive, and a claim from the head would
+-- walk over all of them. A session that meets many remembers, for each place where it looks (a priority of a queue), the
+-- rank below which it has seen nothing left (its floor) and starts there. A lower rank can still come (committed late,
+-- handed back), so with every upkeep it looks again from the very head.
 
 create or replace function kernel.rank_of(p_time timestamptz) returns bigint
 language sql stable as $$
@@ -872,13 +872,27 @@ drop function if exists kernel.place(int, int, int);
 drop function if exists kernel.floor_of(int);
 drop function if exists kernel.upkeep_is_due(bigint, int);
 drop function if exists kernel.upkeep_done(bigint, bigint);
+drop function if exists kernel.remembered(text);
+drop function if exists kernel.queue_of(int, int);
+drop function if exists kernel.priority_of(int, int);
+drop function if exists kernel.first_look(int);
+drop function if exists kernel.floor_of(int, int);
+drop function if exists kernel.remember(tid, bigint, int, int);
+drop function if exists kernel.goes_by_floors(jsonb);
+do $$ begin                                            -- it told whether something was due
+    if to_regprocedure('kernel.upkeep(jsonb, timestamptz)')::oid in (
+        select p.oid from pg_catalog.pg_proc p where p.prorettype = 'boolean'::regtype) then
+        drop function kernel.upkeep(jsonb, timestamptz);
+    end if;
+end $$;
 
--- What a session remembers between claims: fleet.queues, for which the rest is valid; fleet.turn, the queue to begin
--- with; fleet.floor_PRIORITY_QUEUE; fleet.upkeep_ms, fleet.upkeep_rest_ms and fleet.upkeep_until_ms, see kernel.upkeep.
--- The functions from here to kernel.goes_by_floors have no search_path, so that the planner puts them into the claim.
-create or replace function kernel.remembered(p_name text) returns bigint
+-- What a session remembers between claims, in one array: [1] the hash of its queues, for which the rest is valid;
+-- [2] when its upkeep was, [3] how long that rests and [4] until when it holds, see kernel.upkeep; [5] the queue to begin
+-- with; from [6] on the floors, first of priority 5 and there of each queue. A session with one queue that meets few
+-- dead entries has no floors, and claims from the head.
+create or replace function kernel.memory() returns bigint[]
 language sql stable as $$
-    select nullif(current_setting('fleet.' || p_name, true), '')::bigint
+    select nullif(current_setting('fleet.memory', true), '')::bigint[]
 $$;
 
 create or replace function kernel.statement_ms() returns bigint
@@ -886,46 +900,48 @@ language sql stable as $$
     select floor(date_part('epoch', statement_timestamp()) * 1000)::bigint
 $$;
 
--- A claim looks at each priority, there at each of the p_queues queues of the pod, beginning after the one that was
--- served last, so that they take turns. The queue of look 0, 1, 2 ..., and the name of its floor there:
-create or replace function kernel.queue_of(p_look int, p_queues int) returns int
-language sql stable as $$
-    select (p_look + 4 * p_queues + kernel.remembered('turn'))::int % p_queues
-$$;
+-- A task above the floors, locked; null: there is none. Queues take turns: in each priority the one after the queue that
+-- was served last comes first.
+create or replace function kernel.task_above_floors(p_queues jsonb, p_memory bigint[]) returns tid
+language plpgsql volatile as $$
+declare
+    v_queues int := jsonb_array_length(p_queues);
+    v_found tid;
+    v_rank bigint;
+    v_look int;
+    v_queue int;
+begin
+    select head.ctid, head.fair_rank, look into v_found, v_rank, v_look
+    from generate_series(0, 5 * v_queues - 1) look, lateral (
+        select t.ctid, t.fair_rank from public.todolist t
+        where t.status = 'PENDING' and t.available_at is null and t.priority = 5 - look / v_queues
+          and t.agent_orch = p_queues ->> ((look + p_memory[5]) % v_queues)::int
+          and t.fair_rank >= p_memory[6 + look / v_queues * v_queues + (look + p_memory[5]) % v_queues]
+        order by t.fair_rank, t.task_id limit 1 for no key update skip locked) head
+    limit 1;
+    if found then
+        v_queue := (v_look + p_memory[5]) % v_queues;
+        p_memory[5] := (v_queue + 1) % v_queues;
+        p_memory[6 + v_look / v_queues * v_queues + v_queue] := v_rank;
+        perform set_config('fleet.memory', p_memory::text, false);
+    end if;
+    return v_found;
+end $$;
 
--- Its priority: 5 to 1; and before that, in looks below 0, 1 to 4.
-create or replace function kernel.priority_of(p_look int, p_queues int) returns int
-language sql immutable as $$
-    select case when p_look < 0 then 5 + (p_look - p_queues + 1) / p_queues else 5 - p_look / p_queues end
-$$;
-
--- Priorities must not starve: in every tenth hundredth of a second a claim looks first, from the lowest priority on,
--- for tasks that have waited a minute.
-create or replace function kernel.first_look(p_queues int) returns int
-language sql stable as $$
-    select case when kernel.statement_ms() / 10 % 10 = 0 then -4 * p_queues else 0 end
-$$;
-
-create or replace function kernel.floor_of(p_look int, p_queues int) returns text
-language sql stable as $$
-    select 'floor_' || kernel.priority_of(p_look, p_queues) || '_' || kernel.queue_of(p_look, p_queues)
-$$;
-
--- p_found, once it is remembered where it was found.
-create or replace function kernel.remember(p_found tid, p_rank bigint, p_look int, p_queues int) returns tid
-language sql volatile as $$
-    select case when set_config('fleet.' || kernel.floor_of(p_look, p_queues), p_rank::text, false) is not null
-                 and (p_queues = 1 or set_config('fleet.turn', (kernel.queue_of(p_look, p_queues) + 1)::text, false)
-                      is not null)
-           then p_found end
-$$;
-
--- Whether floors may be trusted: not for other queues than the last time, and not when upkeep is due.
-create or replace function kernel.goes_by_floors(p_queues jsonb) returns boolean
-language sql stable as $$
-    select current_setting('fleet.queues', true) = p_queues::text
-       and kernel.statement_ms() between kernel.remembered('upkeep_ms') and kernel.remembered('upkeep_until_ms')
-$$;
+-- Priorities must not starve: of the tasks that have waited a minute, the first of the lowest priority. Locked; null:
+-- there is none.
+create or replace function kernel.neglected_task(p_queues jsonb, p_memory bigint[], p_now timestamptz) returns tid
+language plpgsql volatile as $$
+declare
+    v_queues int := jsonb_array_length(p_queues);
+begin
+    return (select head.ctid from generate_series(5 * v_queues - 1, v_queues, -1) place, lateral (
+        select t.ctid from public.todolist t
+        where t.status = 'PENDING' and t.available_at is null and t.agent_orch = p_queues ->> place % v_queues
+          and t.priority = 5 - place / v_queues and t.fair_rank >= coalesce(p_memory[6 + place], 0)
+          and t.fair_rank < kernel.rank_of(p_now - interval '1 minute')
+        order by t.fair_rank, t.task_id limit 1 for no key update skip locked) head limit 1);
+end $$;
 
 -- A tenant with max_running has its tasks parked (available_at = infinity) until one of its places is free: a place is
 -- taken by a task that runs or may be claimed, so the claim needs no look at limits. The tenant's row is the lock under
@@ -1165,7 +1181,7 @@ begin
         select t.* from public.todolist t
         where t.stopped and t.status = 'PENDING' and (p_tenant_id is null or t.tenant_id = p_tenant_id)
           and not kernel.is_stopped(t.tenant_id, t.agent_orch, t.agent_id)
-        order by t.tenant_id, t.priority desc, t.created_at limit p_limit for no key update skip locked
+        order by t.tenant_id, t.priority desc, t.created_at, t.fair_rank limit p_limit for no key update skip locked
     loop
         v_limited := (select n.max_running is not null from public.tenants n where n.tenant_id = v_task.tenant_id);
         update public.todolist t set stopped = false, limited = v_limited,
@@ -1346,46 +1362,48 @@ end $$;
 
 create or replace function kernel.queue_entries_read() returns bigint
 language sql volatile as $$
-    select coalesce(pg_stat_get_xact_tuples_returned(to_regclass('public.todolist_queue')), 0)
+    select coalesce(pg_stat_get_xact_tuples_returned('public.todolist_ready'::regclass), 0)
 $$;
 
 -- Upkeep: the sweep, and new floors from the very heads. It is due each second, and for a pod that finds nothing at
 -- once; but the more entries it had to read, the longer it rests (a quarter of a million a second), so that it stays
 -- cheap while a transaction keeps dead ones alive. Other queues than the last time need new floors in any case.
--- False: nothing was due.
-create or replace function kernel.upkeep(p_queues jsonb, p_now timestamptz) returns boolean
+-- Returns what is to be remembered; null: nothing was due.
+create or replace function kernel.upkeep(p_queues jsonb, p_now timestamptz) returns bigint[]
 language plpgsql volatile set search_path = '' as $$
 declare
+    v_memory bigint[] := kernel.memory();
     v_ms bigint := kernel.statement_ms();
     v_entries bigint := kernel.queue_entries_read();
-    v_due boolean := v_ms - coalesce(kernel.remembered('upkeep_ms'), 0)
-                     not between 0 and coalesce(kernel.remembered('upkeep_rest_ms'), 0) - 1;
+    v_due boolean := v_ms - coalesce(v_memory[2], 0) not between 0 and coalesce(v_memory[3], 0) - 1;
     v_queues int := jsonb_array_length(p_queues);
-    v_same boolean := coalesce(current_setting('fleet.queues', true) = p_queues::text, false);
+    v_same boolean := coalesce(v_memory[1] = jsonb_hash_extended(p_queues, 0), false);
+    v_floors bigint[];
 begin
     if p_queues = '[]' or v_same and not v_due then
-        return false;
+        return null;
     end if;
     if v_due then
         perform kernel.sweep(p_now);
     end if;
-    if not v_same then
-        perform set_config('fleet.queues', p_queues::text, false), set_config('fleet.turn', '0', false);
+    v_floors := array(
+        select coalesce(
+            (select t.fair_rank from public.todolist t
+             where t.status = 'PENDING' and t.available_at is null and t.agent_orch = p_queues ->> place % v_queues
+               and t.priority = 5 - place / v_queues
+             order by t.fair_rank, t.task_id limit 1), kernel.rank_of(p_now - interval '50 ms'))
+        from generate_series(0, 5 * v_queues - 1) place order by place);
+    v_entries := kernel.queue_entries_read() - v_entries;
+    v_memory := array[jsonb_hash_extended(p_queues, 0), v_memory[2], v_memory[3], v_memory[4],
+                      case when v_same then v_memory[5] else 0 end];
+    if v_queues > 1 or v_entries > 100 then
+        v_memory := v_memory || v_floors;
     end if;
-    perform set_config('fleet.' || kernel.floor_of(look, v_queues), coalesce(
-        (select t.fair_rank from public.todolist t
-         where t.status = 'PENDING' and t.available_at is null
-           and t.agent_orch = p_queues ->> kernel.queue_of(look, v_queues)
-           and t.priority = kernel.priority_of(look, v_queues)
-         order by t.fair_rank, t.task_id limit 1), kernel.rank_of(p_now - interval '50 ms'))::text, false)
-    from generate_series(0, 5 * v_queues - 1) look;
     if v_due then
-        v_entries := (kernel.queue_entries_read() - v_entries) / 250;
-        perform set_config('fleet.upkeep_ms', v_ms::text, false),
-                set_config('fleet.upkeep_rest_ms', v_entries::text, false),
-                set_config('fleet.upkeep_until_ms', (v_ms + greatest(v_entries, 1000))::text, false);
+        v_memory[2:4] := array[v_ms, v_entries / 250, v_ms + greatest(v_entries / 250, 1000)];
     end if;
-    return true;
+    perform set_config('fleet.memory', v_memory::text, false);
+    return v_memory;
 end $$;
 
 -- A lease ran out: the attempt counts. The instance is locked before the task's end is written (everybody locks the
@@ -2125,7 +2143,10 @@ declare
     v_ended_actor text;
     v_ended_name text;
     v_ended_data jsonb;
-    v_upkeep boolean;
+    v_memory bigint[] := kernel.memory();
+    v_ms bigint := kernel.statement_ms();
+    v_found tid;
+    v_upkeep boolean := false;
 begin
     if p_done is not null then
         update public.todolist t set
@@ -2141,35 +2162,41 @@ begin
         end if;
     end if;
     loop
+        if v_memory[1] = jsonb_hash_extended(p_queues, 0) and (v_upkeep or v_ms between v_memory[2] and v_memory[4]) then
+            if v_ms / 10 % 10 = 0 then                 -- in every tenth hundredth of a second
+                v_found := kernel.neglected_task(p_queues, v_memory, v_now);
+            end if;
+            if v_found is null and v_memory[6] is not null then
+                v_found := kernel.task_above_floors(p_queues, v_memory);
+            elsif v_found is null then
+                select t.ctid into v_found from public.todolist t
+                where t.status = 'PENDING' and t.available_at is null and t.agent_orch = p_queues ->> 0
+                order by t.priority desc, t.fair_rank, t.task_id limit 1
+                for no key update skip locked;
+                if kernel.queue_entries_read() > 100 then
+                    v_memory[4] := 0;                  -- the next claim needs floors
+                    perform set_config('fleet.memory', v_memory::text, false);
+                end if;
+            end if;
+        end if;
+        exit when v_found is not null or v_upkeep;
+        v_memory := kernel.upkeep(p_queues, v_now);
+        v_upkeep := v_memory is not null;
+        exit when not v_upkeep;
+    end loop;
+    if v_found is not null then
         update public.todolist t set
             status = 'IN_PROGRESS', attempt = t.attempt + 1, pod_id = p_pod_id, started_at = v_now,
             fencing_token = nextval('kernel.fencing_token'), error = null, log_tail = null,
             lease_expires_at = v_now + p_lease_seconds * interval '1 second'
-        where t.ctid = (
-            select kernel.remember(head.ctid, head.fair_rank, look, jsonb_array_length(p_queues))
-            from generate_series(kernel.first_look(jsonb_array_length(p_queues)),
-                                 5 * jsonb_array_length(p_queues) - 1) look, lateral (
-                select t.ctid, t.fair_rank from public.todolist t
-                where t.status = 'PENDING' and t.available_at is null
-                  and t.agent_orch = p_queues ->> kernel.queue_of(look, jsonb_array_length(p_queues))
-                  and t.priority = kernel.priority_of(look, jsonb_array_length(p_queues))
-                  and t.fair_rank >= kernel.remembered(kernel.floor_of(look, jsonb_array_length(p_queues)))
-                  and t.fair_rank < case when look >= 0 then 9223372036854775807
-                                         else kernel.rank_of(v_now - interval '1 minute') end
-                order by t.fair_rank, t.task_id limit 1
-                for no key update skip locked) head
-            where kernel.goes_by_floors(p_queues)
-            limit 1)
+        where t.ctid = v_found
         returning t.tenant_id, t.task_id, t.proc_inst_id, t.process_definition_id, t.activity_id, t.name, t.iteration,
             t.engine_token, t.agent_orch, t.agent_id, t.agent_mode, t.instruction, t.input, t.output_schema, t.attempt,
             t.max_attempts, t.timeout_seconds, t.fencing_token, t.lease_expires_at, t.created_at, t.started_at
         into tenant_id, task_id, proc_inst_id, process_definition_id, activity_id, name, iteration,
             engine_token, agent_orch, agent_id, agent_mode, instruction, input, output_schema, attempt,
             max_attempts, timeout_seconds, fencing_token, lease_expires_at, created_at, started_at;
-        exit when found or v_upkeep;
-        v_upkeep := kernel.upkeep(p_queues, v_now);
-        exit when not v_upkeep;
-    end loop;
+    end if;
     if tenant_id is null then
         if v_ended_task is not null then
             perform kernel.record_event(v_ended_tenant, null, v_ended_task, 'TASK_COMPLETED', v_ended_actor,

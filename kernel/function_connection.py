@@ -32,6 +32,7 @@ _OTHER_COLUMNS = "0A000"  # "cached plan must not change result type": the funct
 class _Statement:
     name: bytes
     text: bytes
+    tells_presence: bool
     columns: list[_Column] = field(default_factory=list[_Column])
 
 
@@ -83,7 +84,7 @@ class FunctionConnection(psycopg.AsyncConnection[Any]):
         # Named by its text: a statement of that name that is there already, from a call that was cancelled or from
         # another client of a transaction pooler, is this one.
         text = _text(*key)
-        statement = _Statement(b"fleet_" + sha256(text).hexdigest()[:32].encode(), text)
+        statement = _Statement(b"fleet_" + sha256(text).hexdigest()[:32].encode(), text, key[2])
         if self._keeps_statements:
             self.pgconn.send_prepare(statement.name, statement.text)
             [result] = await self.wait(generators.execute(self.pgconn))
@@ -97,18 +98,19 @@ class FunctionConnection(psycopg.AsyncConnection[Any]):
 
 def _text(function: str, names: tuple[str, ...], with_claims: bool) -> bytes:
     """The statement. The claims are set for its transaction before the function runs: the outer side of a left join is
-    read first. Where the function returns no row, that join gives one whose column `present` is null.
+    read first. Where the function returns no row, that join gives one whose first column, `present`, is null.
     """
     for word in (function, *names):
         if not word.isidentifier():
             raise ValueError(f"not an SQL name: {word!r}")
     first = 2 if with_claims else 1
     arguments = ", ".join(f"p_{name} => ${number}" for number, name in enumerate(names, first))
-    called = f"(select true as present, f.* from public.{function}({arguments}) f) r"  # noqa: S608  # checked above
+    called = f"public.{function}({arguments})"
     if not with_claims:
-        return f"select r.* from {called}".encode()  # noqa: S608
+        return f"select * from {called}".encode()  # noqa: S608  # the names are checked above
     claims = "pg_catalog.set_config('request.jwt.claims', $1, true)"
-    return f"select r.* from {claims} left join lateral {called} on true".encode()  # noqa: S608
+    present = f"(select true as present, f.* from {called} f) r"  # noqa: S608
+    return f"select r.* from {claims} left join lateral {present} on true".encode()  # noqa: S608
 
 
 def _encode(name: str, value: Any) -> bytes | None:
@@ -124,13 +126,14 @@ def _encode(name: str, value: Any) -> bytes | None:
 
 
 def _rows(result: pq.abc.PGresult, statement: _Statement) -> list[Row]:
+    first = 1 if statement.tells_presence else 0
     if not statement.columns:
-        statement.columns = [_column(result, number) for number in range(1, result.nfields)]
+        statement.columns = [_column(result, number) for number in range(first, result.nfields)]
     get = result.get_value
     return [
         {name: None if (value := get(row, number)) is None else load(value) for number, name, load in statement.columns}
         for row in range(result.ntuples)
-        if get(row, 0) is not None
+        if not first or get(row, 0) is not None
     ]
 
 

@@ -15,7 +15,7 @@ from kernel.functions import Kernel
 BACKLOG = 100_000
 CLAIM = """select t.tenant_id, t.task_id from public.todolist t
     where t.status = 'PENDING' and t.available_at is null and t.agent_orch = 'echo' and t.priority = 3
-    and t.fair_rank >= 0 order by t.fair_rank, t.task_id limit 1 for no key update skip locked"""
+    and t.fair_rank >= 0 order by t.priority desc, t.fair_rank, t.task_id limit 1 for no key update skip locked"""
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +52,14 @@ def plan_of_claim(session: psycopg.Connection) -> str:
 
 def test_the_next_task_is_found_at_the_head_of_the_index(burst_after_idling: psycopg.Connection) -> None:
     plan = plan_of_claim(burst_after_idling)
-    assert "Index Scan using todolist_queue on" in plan
+    assert "Index Scan using todolist_ready on" in plan
     assert "Sort" not in plan and "Seq Scan" not in plan
 
 
 def test_the_plan_without_the_index_would_be_seen(burst_after_idling: psycopg.Connection) -> None:
     with burst_after_idling.transaction(force_rollback=True):
-        hide_indexes(burst_after_idling, "todolist_queue")
-        assert "Index Scan using todolist_queue on" not in plan_of_claim(burst_after_idling)
+        hide_indexes(burst_after_idling, "todolist_ready")
+        assert "Index Scan using todolist_ready on" not in plan_of_claim(burst_after_idling)
 
 
 def test_claims_and_ends_after_a_burst_never_read_the_whole_table(burst_after_idling: psycopg.Connection) -> None:
@@ -82,7 +82,7 @@ def test_a_claim_touches_few_pages_however_long_the_queue(burst_after_idling: ps
 
 def test_a_claim_that_reads_everything_would_be_seen(owner: psycopg.Connection) -> None:
     owner.execute("alter function public.next_task reset all")
-    hide_indexes(owner, "todolist_queue", "todolist_queue_of_tenant")
+    hide_indexes(owner, "todolist_ready", "todolist_queue_of_tenant")
     idle(owner)
     burst(owner, 5000)
     before = full_scans(owner)

@@ -4,7 +4,7 @@ import psycopg
 from fixture_types import Enqueue, SetClock, StartPod
 from psycopg.rows import dict_row
 
-ENTRIES = "select pg_stat_get_xact_tuples_returned('public.todolist_queue'::regclass)"
+ENTRIES = "select pg_stat_get_xact_tuples_returned('public.todolist_ready'::regclass)"
 NEXT = "select * from public.next_task(gen_random_uuid(), %s, 60, %s)"
 
 
