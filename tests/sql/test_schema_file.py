@@ -32,7 +32,7 @@ async def test_applied_again_it_changes_neither_the_schema_nor_a_row(
 def test_the_comparison_sees_a_change_of_every_kind(owner: psycopg.Connection) -> None:
     changes = {
         "columns": "alter table todolist add column extra int",
-        "indexes": "drop index todolist_queue",
+        "indexes": "drop index todolist_ready",
         "constraints": "alter table journal drop constraint journal_call_outcomes",
         "policies": "drop policy own_tenant on todolist",
         "functions": "grant execute on function find_agents to anon",
@@ -48,7 +48,7 @@ def test_the_comparison_sees_a_change_of_every_kind(owner: psycopg.Connection) -
 
 def test_what_was_taken_away_comes_back(owner: psycopg.Connection, database_url: str) -> None:
     before = catalogue(owner)
-    owner.execute("drop index todolist_queue")
+    owner.execute("drop index todolist_ready")
     owner.execute("drop policy own_tenant on todolist")
     owner.execute("grant insert on todolist to authenticated")
     owner.execute("grant execute on function next_task to public")
