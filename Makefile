@@ -13,7 +13,7 @@ export UV_PYTHON := $(PYTHON)
 export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 
-.PHONY: help demo test test-all check bench format clean
+.PHONY: help demo test test-all check bench chaos format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ check: .venv/ready ## Format, lint, types, import contracts, lock file
 
 bench: .venv/ready ## Measure the queue, the pod and the engine, side by side with plain PostgreSQL
 	@$(BIN)/python -m benchmarks
+
+chaos: .venv/ready ## Throw faults at a whole fleet and count what came of it; SEED=, INSTANCES=, SECONDS=, FAULTS=
+	@$(BIN)/python -m chaos $(if $(SEED),--seed=$(SEED)) $(if $(INSTANCES),--instances=$(INSTANCES)) \
+		$(if $(SECONDS),--seconds=$(SECONDS)) $(if $(FAULTS),--faults=$(FAULTS))
 
 format: .venv/ready ## Format and mend what can be mended
 	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .

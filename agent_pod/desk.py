@@ -14,8 +14,9 @@ from kernel.models import ClaimedTask
 class Work:
     """A claimed task with the token its orchestrator was given; the token is worth nothing after the task.
 
-    `stop` ends the run (with an answer.Stopped), `ended` is set when it is over. `servers_down`: MCP servers of the
-    tenant that people were told to be out of reach.
+    `stop` ends the run (with an answer.Stopped), `ended` is set when it is over. `is_held`: whether its lease is surely
+    held still, as far as the pod's own clock can say. `servers_down`: MCP servers of the tenant that people were told
+    to be out of reach.
     """
 
     task: ClaimedTask
@@ -23,6 +24,7 @@ class Work:
     aliases: Aliases = field(default_factory=Aliases)
     calls: TaskCalls = field(default_factory=TaskCalls)
     stop: Callable[[str], None] = lambda why: None
+    is_held: Callable[[], bool] = lambda: True
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     servers_down: set[str] = field(default_factory=set[str])
 
@@ -33,9 +35,14 @@ class Desk:
     def __init__(self) -> None:
         self.work: Work | None = None
 
-    def open(self, task: ClaimedTask, stop: Callable[[str], None] = lambda why: None) -> Work:
-        """Put `task` on the desk with a fresh token. `stop`: what ends its run."""
-        self.work = Work(task, "task-" + secrets.token_urlsafe(24), stop=stop)
+    def open(
+        self,
+        task: ClaimedTask,
+        stop: Callable[[str], None] = lambda why: None,
+        is_held: Callable[[], bool] = lambda: True,
+    ) -> Work:
+        """Put `task` on the desk with a fresh token. `stop` and `is_held`: see Work."""
+        self.work = Work(task, "task-" + secrets.token_urlsafe(24), stop=stop, is_held=is_held)
         self.work.aliases.add(self.work.token, "token")
         return self.work
 

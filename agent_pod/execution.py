@@ -51,7 +51,7 @@ class Execution:
             return Failed(ErrorClass.DEFINITION_INVALID, reason)
         stop = self._stop = asyncio.get_running_loop().create_future()
         self._keeper.hold(task, lambda why: _end(stop, why))
-        work = self._desk.open(task, lambda why: _end(stop, why))
+        work = self._desk.open(task, lambda why: _end(stop, why), lambda: self._keeper.holds(task))
         endpoint = urlsplit(self._endpoints.tools_url)
         work.aliases.add_address(str(endpoint.hostname), endpoint.port or 80, "pod")
         try:

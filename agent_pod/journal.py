@@ -13,6 +13,7 @@ from uuid import uuid5
 
 from agent_pod.desk import Work
 from agent_pod.metrics import PodMetrics
+from agent_pod.outage import through_outage
 from agent_pod.prices import Prices
 from agent_pod.storable import storable
 from agent_pod.task_calls import STARTED, UNANSWERED
@@ -76,7 +77,7 @@ class Journal:
         calls = work.calls
         async with calls.loading:
             if not calls.loaded:
-                calls.load(await self._kernel.journalled_calls(work.task))
+                calls.load(await through_outage(work, lambda: self._kernel.journalled_calls(work.task)))
         try:
             packed = calls.packer.pack(work.aliases.hide(storable(request)))
         except RecursionError:
@@ -84,13 +85,23 @@ class Journal:
         question = {name: part for name, part in packed.body.items() if name not in _DELIVERY}
         key = digest([kind, name if kind == "tool" else "", question, packed.parts])
         earlier = calls.take(key)
+        if earlier is None or earlier.outcome in UNANSWERED:
+            calls.live += 1
+            await self.check_lease(work)
         occurrence = earlier.occurrence if earlier else None
         return Asked(work, kind, name, packed, key, earlier, started, occurrence=occurrence)
+
+    async def check_lease(self, work: Work) -> None:
+        """Raise LeaseLost where the task is somebody else's by now, for what were paid for or done then would be paid
+        for or done twice. The database is asked only where the pod's own clock leaves it open, as after a freeze."""
+        if not work.is_held():
+            await through_outage(work, lambda: self._kernel.journalled_calls(work.task))
 
     async def replay(self, asked: Asked) -> tuple[Any, bool]:
         """The answer of a call that `is_answered`, and whether it was a good one."""
         assert asked.earlier is not None
-        replay = await self._kernel.replay_call(asked.work.task, asked.earlier.call_id)
+        work, call_id = asked.work, asked.earlier.call_id
+        replay = await through_outage(work, lambda: self._kernel.replay_call(work.task, call_id))
         asked.work.calls.packer.remember(asked.request)
         asked.work.calls.replayed += 1
         self._metrics.replayed_calls.labels(asked.kind).inc()
@@ -101,7 +112,7 @@ class Journal:
         occurrence = asked.occurrence or asked.work.calls.next_occurrence(asked.key)
         call = {**_head(asked, asked.name, _FREE, STARTED), "occurrence": occurrence, "replayable": True}
         call["idempotent"] = idempotent
-        call_id = await self._kernel.record_call(asked.work.task, call)
+        call_id = await through_outage(asked.work, lambda: self._kernel.record_call(asked.work.task, call))
         asked.work.calls.packer.remember(asked.request)
         return replace(asked, call_id=call_id, occurrence=occurrence)
 
@@ -127,7 +138,6 @@ class Journal:
         self, asked: Asked, name: str, response: Any, ok: bool, usage: Usage, replayable: bool, written: Json
     ) -> None:
         work, calls = asked.work, asked.work.calls
-        calls.live += 1
         call = {**_head(asked, name, usage, "ok" if ok else "error"), "replayable": replayable, **written}
         if written:
             del call["request"]
@@ -139,7 +149,8 @@ class Journal:
             answer = calls.packer.pack(work.aliases.hide(storable(response)))
         except RecursionError:
             answer, call = calls.packer.pack(_TOO_DEEP), {**call, "replayable": False}
-        await self._kernel.record_call(work.task, {**call, "response": answer})
+        told = {**call, "response": answer}
+        await through_outage(work, lambda: self._kernel.record_call(work.task, told))
         calls.packer.remember(asked.request)
         calls.packer.remember(answer)
 

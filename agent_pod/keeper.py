@@ -53,6 +53,14 @@ class Keeper:
         loop = asyncio.get_running_loop()
         self._held = (task, lambda why: _tell(loop, gone, why), time.monotonic() + self._lease_seconds)
 
+    def holds(self, task: ClaimedTask) -> bool:
+        """Whether the lease of `task` was renewed less than its length ago, by the pod's own clock.
+
+        A pod that was frozen past its lease knows by this that it may be somebody else's, before it does anything.
+        """
+        held = self._held
+        return held is not None and held[0] is task and time.monotonic() < held[2]
+
     def release(self) -> None:
         """The task has ended: renew no more."""
         self._held = None

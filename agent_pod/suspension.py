@@ -11,8 +11,9 @@ from typing import Any
 from agent_pod.answer import WAITING
 from agent_pod.desk import Work
 from agent_pod.journal import Asked
+from agent_pod.outage import through_outage
 from agent_pod.task_calls import REPEAT, STARTED
-from kernel.errors import DatabaseUnavailable, LeaseLost
+from kernel.errors import LeaseLost
 from kernel.functions import Kernel
 from kernel.journal_models import Replay
 from kernel.models import Json
@@ -34,7 +35,7 @@ class Suspension:
         """
         work, call_id = asked.work, asked.call_id
         assert call_id is not None
-        await self._kernel.ask_question(work.task, call_id, question)
+        await through_outage(work, lambda: self._kernel.ask_question(work.task, call_id, question))
         work.calls.asking.add(call_id)
         leave_at = time.monotonic() + self._inline_seconds
         while not work.calls.suspended:
@@ -50,9 +51,10 @@ class Suspension:
         return {"error": "the task waits, and its orchestrator has ended"}, False
 
     async def _answer(self, asked: Asked) -> Replay:
-        assert asked.call_id is not None
+        work, call_id = asked.work, asked.call_id
+        assert call_id is not None
         try:
-            return await self._kernel.await_answer(asked.work.task, asked.call_id)
+            return await through_outage(work, lambda: self._kernel.await_answer(work.task, call_id))
         except LeaseLost:
             if asked.work.calls.suspended:  # by another call of this run
                 return Replay(response=None, outcome=STARTED)
@@ -61,11 +63,8 @@ class Suspension:
     async def _leave(self, work: Work) -> None:
         """Suspend the task and end its run, unless an answer is there."""
         work.calls.suspended = True  # from here on a lost lease is our own doing
-        try:
-            state = await self._kernel.suspend_task(work.task, sorted(work.calls.asking))
-        except DatabaseUnavailable:
-            work.calls.suspended = False
-            raise
+        asking = sorted(work.calls.asking)
+        state = await through_outage(work, lambda: self._kernel.suspend_task(work.task, asking))
         if state == "answered":
             work.calls.suspended = False
         else:

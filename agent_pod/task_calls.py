@@ -16,7 +16,7 @@ UNANSWERED = (STARTED, REPEAT)
 class TaskCalls:
     """What one run of a task knows of the journal. Empty until `load`.
 
-    `replayed` and `live` count the calls of this run: answered from the journal, and asked. `running` are those that
+    `replayed` and `live` count the calls of this run: answered from the journal, and not. `running` are those that
     have no answer yet, `asking` the ids of those that wait for one from outside; `suspended`: the task leaves its pod.
     """
 

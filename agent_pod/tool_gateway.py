@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_pod.desk import Desk, Work
 from agent_pod.journal import OTHER, Asked, Journal
+from agent_pod.outage import through_outage
 from agent_pod.storable import storable
 from agent_pod.suspension import Suspension
 from agent_pod.tool_result import as_result, is_failure
@@ -82,13 +83,14 @@ class ToolGateway:
 
         Where it may have run and must not run twice, a person decides.
         """
-        tool = await self._find(asked.work, asked.name)
+        tool = await through_outage(asked.work, lambda: self._find(asked.work, asked.name))
         label = OTHER if asked.name not in self._tools else asked.name
         may_run_again = tool is not None and tool.may_run_again
         doubt = "its pod died before it answered" if asked.may_have_run and not may_run_again else None
         while doubt is not None or tool is not None:
             asked = await self._journal.begin(asked, tool is not None and tool.idempotent)
             if doubt is None and tool is not None:
+                await self._journal.check_lease(asked.work)
                 try:
                     with asked.work.calls.run():
                         result, ok = await _outcome(tool, asked, arguments)
@@ -130,8 +132,11 @@ class ToolGateway:
 
 
 async def _outcome(tool: Tool, asked: Asked, arguments: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    async def run() -> dict[str, Any]:
+        return await tool(asked.work.task, arguments, {IDEMPOTENCY_KEY: asked.idempotency_key})
+
     try:
-        result = storable(await tool(asked.work.task, arguments, {IDEMPOTENCY_KEY: asked.idempotency_key}))
+        result = storable(await (through_outage(asked.work, run) if tool.may_run_again else run()))
         return result, not is_failure(result)
     except (LeaseLost, Waits, OutcomeUnknown):
         raise

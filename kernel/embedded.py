@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import tempfile
 import warnings
 from pathlib import Path
@@ -45,6 +46,17 @@ class EmbeddedPostgres:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.cleanup()
+
+    def crash(self) -> None:
+        """End the server as a crash does (immediate mode: no checkpoint, connections cut), and start it again.
+
+        Returns when it has recovered and takes connections.
+        """
+        postmaster = self._server.get_postmaster_info().process
+        assert postmaster is not None
+        postmaster.send_signal(signal.SIGQUIT)
+        postmaster.wait(timeout=30)
+        self._server.ensure_postgres_running()
 
     def _check_path(self) -> None:
         # A longer path cannot hold the socket, and the library would put it where every user of the machine can reach

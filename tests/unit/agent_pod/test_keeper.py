@@ -61,6 +61,17 @@ async def test_without_a_keeper_the_lease_is_lost(claimed: Any, start_pod: Any, 
     assert (await (await start_pod(name="other")).claim()).task_id == task.task_id
 
 
+async def test_a_lease_is_held_until_it_was_not_renewed_for_its_length(claimed: Any, database_url: str) -> None:
+    pod, task = claimed
+    for seconds, held in ((60, True), (0, False)):
+        keeper = Keeper(lambda: PostgresConnection(database_url, "fleet_pod"), pod.pod_id, seconds)
+        assert not keeper.holds(task)
+        gone_future(keeper, task)
+        assert keeper.holds(task) is held
+        keeper.release()
+        assert not keeper.holds(task)
+
+
 async def test_a_cancel_is_told_at_once(claimed: Any, start_keeper: StartKeeper, owner: psycopg.Connection) -> None:
     pod, task = claimed
     gone = gone_future(await start_keeper(pod), task)

@@ -169,6 +169,20 @@ async def test_a_call_for_a_task_that_was_lost_is_refused(
     assert await endpoint.calls() == []
 
 
+async def test_a_pod_that_slept_past_its_lease_pays_for_nothing_more(
+    open_endpoint: OpenEndpoint, scripted_url: str, upstream: Any, set_clock: Any, start_pod: Any
+) -> None:
+    endpoint = await open_endpoint(scripted_url)
+    endpoint.token = endpoint.desk.open(endpoint.task, is_held=lambda: False).token
+    await _ask(endpoint)
+    assert len(upstream.asked) == 1, "nobody else has the task: its pod goes on"
+    set_clock(3600)
+    await (await start_pod(name="other")).claim()
+    endpoint.token = endpoint.desk.open(endpoint.task, is_held=lambda: False).token
+    assert (await _ask(endpoint)).json()["error"]["code"] == "lease_lost"
+    assert len(upstream.asked) == 1
+
+
 @pytest.mark.parametrize("body", [b"not json", b"[1]", b'{"messages": ' + b"[" * 100_000])
 async def test_a_body_that_is_no_object_is_a_400(open_endpoint: OpenEndpoint, offline_url: str, body: bytes) -> None:
     endpoint = await open_endpoint(offline_url)

@@ -1,0 +1,154 @@
+"""Everything that runs in a run: database, wire, model, API, pods. What dies is started again, as Kubernetes would."""
+
+import asyncio
+import contextlib
+import getpass
+import json
+import os
+import secrets
+import socket
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from chaos.database_wire import DatabaseWire
+from chaos.plan import Plan
+from fleet.children import Child, stop_all
+from kernel.embedded import EmbeddedPostgres
+from kernel.migrate import create_tenant, migrate, store_api_key
+
+TENANT = "chaos"
+_HERE = Path(__file__).resolve().parent
+_ROOM_SECONDS = 0.2
+_START_SECONDS = 90
+
+
+class Stage:
+    """Use as `async with`. `folder` keeps the ledgers and logs; `api_url` and `api_key` are for the outside."""
+
+    def __init__(self, plan: Plan, folder: Path):
+        self.plan = plan
+        self.folder = folder
+        self.ledger = folder / "model.sqlite"
+        self.witness = folder / "witness.jsonl"
+        self.api_key = "fleet_" + secrets.token_urlsafe(32)
+        self.api_url = f"http://127.0.0.1:{_free_port()}"
+        self.children: dict[str, Child] = {}
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> "Stage":
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def pods(self) -> list[str]:
+        """Names of the pods."""
+        return [name for name in self.children if name.startswith("pod-")]
+
+    def pid(self, name: str) -> int:
+        """Process id of a program."""
+        process = self.children[name].process
+        assert process is not None
+        return process.pid
+
+    async def keep_up(self) -> None:
+        """Start again whatever has died, until cancelled."""
+        while True:
+            for child in self.children.values():
+                if child.process is not None and child.process.poll() is not None:
+                    child.start()
+            await asyncio.sleep(_ROOM_SECONDS)
+
+    async def owner(self) -> psycopg.AsyncConnection:
+        """A connection of the database's owner that does not go through the wire."""
+        return await psycopg.AsyncConnection.connect(self.server.url, autocommit=True)
+
+    async def _start(self) -> None:
+        (self.folder / "logs").mkdir(parents=True, exist_ok=True)
+        self.server = self._stack.enter_context(EmbeddedPostgres(self.folder / "postgres"))
+        migrate(self.server.url)
+        create_tenant(self.server.url, TENANT, "Chaos")
+        store_api_key(self.server.url, TENANT, "chaos", self.api_key)
+        socket_folder = conninfo_to_dict(self.server.url)["host"]
+        self.wire = await self._stack.enter_async_context(
+            DatabaseWire(f"{socket_folder}/.s.PGSQL.5432", self.plan.dice("wire"))
+        )
+        self._stack.push_async_callback(asyncio.to_thread, self._stop)  # beside the wire, which they need to the end
+        wired = make_conninfo(
+            self.server.url, host="127.0.0.1", port=self.wire.port, sslmode="disable", gssencmode="disable"
+        )
+        environment = {**os.environ, "DATABASE_URL": wired, "PYTHONUNBUFFERED": "1"}
+        model_port = _free_port()
+        asked = {
+            "port": model_port,
+            "ledger": self.ledger,
+            "seed": self.plan.seed,
+            "faults": ",".join(self.plan.faults),
+        }
+        options = [f"--{name}={value}" for name, value in asked.items()]
+        self._add("model", ["-m", "chaos.model_ledger", *options], dict(os.environ))
+        api_port = self.api_url.rpartition(":")[2]
+        self._add("api", ["-m", "fleet", "api", "--port", api_port], {**environment, "FLEET_API_RATE": "0"})
+        for number in range(1, self.plan.pods + 1):
+            self._add(
+                f"pod-{number}",
+                ["-m", "fleet", "pod"],
+                {
+                    **environment,
+                    "FLEET_POD_NAME": f"pod-{number}",
+                    "FLEET_ORCHESTRATORS": str(self._declare()),
+                    "FLEET_RUNNER_USER": getpass.getuser(),  # it writes the witness file
+                    "FLEET_LEASE_SECONDS": str(self.plan.lease_seconds),
+                    "FLEET_MODEL": "ledger",
+                    "OPENAI_BASE_URL": f"http://127.0.0.1:{model_port}/v1",
+                    "OPENAI_API_KEY": f"pod-{number}",  # by this the ledger knows who asks
+                },
+            )
+        await self._until_up()
+
+    def _declare(self) -> Path:
+        folder = self.folder / "orchestrators"
+        folder.mkdir(exist_ok=True)
+        tools = json.dumps({"note": "save_document", "charge": "save_document"})
+        command = ["{python}", str(_HERE / "orchestrators" / "chaos_worker.py"), str(self.witness), tools]
+        declaration = {"name": "chaos-worker", "description": "Does deeds.", "command": command, "memory_mb": 256}
+        (folder / "chaos-worker.yaml").write_text(json.dumps(declaration))  # JSON is YAML
+        return folder
+
+    def _add(self, name: str, arguments: list[str], environment: dict[str, str]) -> None:
+        log = self.folder / "logs" / f"{name}.log"
+        self.children[name] = Child(name, [sys.executable, *arguments], environment, log)
+        self.children[name].start()
+
+    async def _until_up(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        async with httpx.AsyncClient(base_url=self.api_url, headers=headers) as api:
+            while time.monotonic() < deadline:
+                with contextlib.suppress(httpx.HTTPError):
+                    answer = await api.get("/pods")
+                    if answer.is_success and len(answer.json()["items"]) >= self.plan.pods:
+                        return
+                await asyncio.sleep(_ROOM_SECONDS)
+        tails = "\n".join(f"{name}: {child.tail()}" for name, child in self.children.items())
+        raise TimeoutError(f"the fleet did not come up within {_START_SECONDS} s\n{tails}")
+
+    def _stop(self) -> None:
+        stop_all([self.children[name] for name in self.pods], 30)
+        stop_all(list(self.children.values()), 10)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
