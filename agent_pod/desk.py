@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agent_pod.aliases import Aliases
+from agent_pod.blame import Troubles
 from agent_pod.task_calls import TaskCalls
 from kernel.models import ClaimedTask
 
@@ -23,6 +24,7 @@ class Work:
     token: str
     aliases: Aliases = field(default_factory=Aliases)
     calls: TaskCalls = field(default_factory=TaskCalls)
+    troubles: Troubles = field(default_factory=Troubles)
     stop: Callable[[str], None] = lambda why: None
     is_held: Callable[[], bool] = lambda: True
     ended: asyncio.Event = field(default_factory=asyncio.Event)

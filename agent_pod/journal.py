@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid5
 
+from agent_pod.call_failures import CallFailure
 from agent_pod.desk import Work
 from agent_pod.metrics import PodMetrics
 from agent_pod.outage import through_outage
@@ -18,6 +19,7 @@ from agent_pod.prices import Prices
 from agent_pod.storable import storable
 from agent_pod.task_calls import STARTED, UNANSWERED
 from agent_pod.usage import Usage, usage_of
+from kernel.error_classes import ErrorClass
 from kernel.errors import InvalidInput
 from kernel.functions import Kernel
 from kernel.journal_models import JournalledCall
@@ -119,6 +121,7 @@ class Journal:
     async def tool(self, asked: Asked, result: Json, ok: bool, label: str) -> None:
         """Write what a tool answered. `label`: what metrics call the tool."""
         self._metrics.tool_call(label, ok)
+        asked.work.troubles.note(asked.started, None if ok else CallFailure(ErrorClass.TOOL_FAILED, asked.name))
         written = {} if asked.call_id is None else {"call_id": asked.call_id}
         await self._write(asked, asked.name, result, ok, _FREE, replayable=True, written=written)
 

@@ -19,6 +19,7 @@ from agent_pod.journal import Journal
 from agent_pod.keeper import Keeper
 from agent_pod.metrics import PodMetrics
 from agent_pod.model_gateway import ModelGateway, open_upstream
+from agent_pod.patience import Patience
 from agent_pod.pod import Pod
 from agent_pod.prices import Prices
 from agent_pod.registry import OrchestratorDeclaration, read_orchestrators
@@ -56,6 +57,7 @@ async def serve(settings: PodSettings) -> None:
     embedder = Embedder(settings.openai_base_url, api_key, settings.fleet_embedding_model)
     user = await choose_runner_user(settings.fleet_runner_user)
     limits = Limits(settings.fleet_output_mb << 20, settings.fleet_runner_processes, user)
+    patience = Patience(settings.fleet_model_patience_seconds, metrics)
     runners = Runners(declarations, limits, settings.fleet_warm_runners)
     keeper = Keeper(lambda: open_connection(settings, "fleet_pod"), pod_id, settings.fleet_lease_seconds)
 
@@ -71,7 +73,7 @@ async def serve(settings: PodSettings) -> None:
         await stack.enter_async_context(tools.app.router.lifespan_context(tools.app))
         gateway = Starlette(
             routes=[
-                *ModelGateway(desk, upstream, journal).routes,
+                *ModelGateway(desk, upstream, journal, patience).routes,
                 Mount("/", OnlyTheTaskAtHand(tools.app, desk)),
             ]
         )

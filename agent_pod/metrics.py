@@ -36,6 +36,9 @@ class PodMetrics:
         self.replayed_calls = Counter(
             "replayed_calls", "Calls that were answered from the journal.", ["kind"], registry=r
         )
+        self.model_retries = Counter(
+            "model_retries", "Model calls made again in place, by why.", ["error_class"], registry=r
+        )
         self.tool_calls = Counter("tool_calls", "Tool calls by outcome.", ["tool", "outcome"], registry=r)
 
     def model_call(self, model: str, input_tokens: int, output_tokens: int, cost_usd: Decimal | None) -> None:

@@ -17,24 +17,31 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from agent_pod.call_failures import CallFailure, failure_in, failure_of, unreachable
 from agent_pod.desk import Desk
 from agent_pod.journal import Asked, Journal
 from agent_pod.model_stream import StreamedAnswer
+from agent_pod.patience import Patience, body_of
 from agent_pod.stream_replay import chat_events, response_events
 from kernel.errors import FleetError, InvalidInput, LeaseLost
 
 _KINDS = {"chat/completions": "chat", "responses": "responses", "embeddings": "embeddings"}
 _LARGEST_BODY = 32 * 1024 * 1024
-_PASSED_HEADERS = ("content-type", "retry-after", "x-request-id")
+_PASSED_HEADERS = ("content-type", "retry-after", "retry-after-ms", "x-request-id")
+_SHOULD_RETRY = "x-should-retry"  # how OpenAI's client is told
 
 
 class ModelGateway:
-    """Routes under /v1. `upstream` has base URL and Authorization header of the real endpoint."""
+    """Routes under /v1. `upstream` has base URL and Authorization header of the real endpoint.
 
-    def __init__(self, desk: Desk, upstream: httpx.AsyncClient, journal: Journal):
+    `patience`: how long a call waits for one that is overloaded or away.
+    """
+
+    def __init__(self, desk: Desk, upstream: httpx.AsyncClient, journal: Journal, patience: Patience):
         self._desk = desk
         self._upstream = upstream
         self._journal = journal
+        self._patience = patience
         self._endings: set[asyncio.Task[None]] = set()
 
     @property
@@ -76,25 +83,39 @@ class ModelGateway:
             with call.asked.work.calls.run():
                 return await (self._stream(call) if call.body.get("stream") else self._plain(call))
         except httpx.HTTPError as error:
-            await self._record(call, {"error": str(error)}, False)
-            return _unreachable(error)
+            await self._record(call, {"error": str(error)}, False, unreachable(error))
+            return self._given_up(_unreachable(error))
 
     async def _plain(self, call: "_Call") -> Response:
-        answer = await self._upstream.post(call.path, json=call.body)
-        await self._record(call, self._read(answer), answer.is_success)
+        answer = await self._send(call, call.body, stream=False)
+        if not answer.is_success:
+            return await self._failed(call, answer)
+        response = self._read(answer)
+        await self._record(call, response, True, failure_in(response, finished=True))
         return self._passed(answer)
 
     async def _stream(self, call: "_Call") -> Response:
         body, options = dict(call.body), call.body.get("stream_options") or {}
         if call.path == "chat/completions" and isinstance(options, dict):
             body["stream_options"] = {**options, "include_usage": True}
-        answer = await self._upstream.send(self._upstream.build_request("POST", call.path, json=body), stream=True)
+        answer = await self._send(call, body, stream=True)
         if not answer.is_success:
-            await answer.aread()
-            await self._record(call, self._read(answer), False)
-            return self._passed(answer)
+            return await self._failed(call, answer)
         passing = self._pass_on(call, answer, StreamedAnswer(hide_usage=not call.wants_usage))
         return StreamingResponse(passing, media_type="text/event-stream")
+
+    async def _send(self, call: "_Call", body: dict[str, Any], stream: bool) -> httpx.Response:
+        return await self._patience.send(self._upstream, call.path, body, call.asked.work.ended, stream)
+
+    async def _failed(self, call: "_Call", answer: httpx.Response) -> Response:
+        response = self._read(answer)
+        await self._record(call, response, False, failure_of(answer.status_code, answer.headers, response))
+        return self._given_up(self._passed(answer))
+
+    def _given_up(self, response: Response) -> Response:
+        if self._patience.seconds:
+            response.headers[_SHOULD_RETRY] = "false"
+        return response
 
     async def _pass_on(self, call: "_Call", answer: httpx.Response, streamed: StreamedAnswer) -> AsyncGenerator[bytes]:
         # The journal is written before the last event goes out. An orchestrator that goes away cancels whatever is
@@ -118,18 +139,18 @@ class ModelGateway:
 
     async def _end_stream(self, call: "_Call", answer: httpx.Response, streamed: StreamedAnswer) -> None:
         await answer.aclose()
-        await self._record(call, streamed.whole, streamed.finished, streamed.understood)
+        failure = failure_in(streamed.whole, streamed.finished)
+        await self._record(call, streamed.whole, streamed.finished, failure, streamed.understood)
 
-    async def _record(self, call: "_Call", response: Any, ok: bool, understood: bool = True) -> None:
+    async def _record(
+        self, call: "_Call", response: Any, ok: bool, failure: CallFailure | None, understood: bool = True
+    ) -> None:
+        call.asked.work.troubles.note(call.asked.started, failure)
         whole = understood and _is_whole(call.asked.kind, response)
         await self._journal.model(call.asked, response, ok, whole)
 
     def _read(self, answer: httpx.Response) -> Any:
-        content = self._without_key(answer)
-        try:
-            return json.loads(content)
-        except (ValueError, RecursionError):
-            return {"text": content.decode("utf-8", "replace")[:100_000]}
+        return body_of(self._without_key(answer))
 
     def _passed(self, answer: httpx.Response) -> Response:
         headers = {name: answer.headers[name] for name in _PASSED_HEADERS if name in answer.headers}

@@ -37,6 +37,12 @@ class PodSettings(Settings):
     fleet_model_prices: Path = Field(
         Path(__file__).resolve().parent / "model_prices.yaml", description="USD per million tokens, by model"
     )
+    fleet_model_patience_seconds: float = Field(
+        20.0,
+        ge=0,
+        le=600,
+        description="how long a model call waits in its pod for an endpoint that is overloaded or away; 0: not at all",
+    )
     fleet_mcp_allow: list[IPvAnyNetwork] = Field(
         default=[],
         description="networks where MCP servers of tenants may be though they are private, as a JSON list such as "

@@ -16,6 +16,7 @@ from agent_pod.desk import Desk
 from agent_pod.journal import Journal
 from agent_pod.metrics import PodMetrics
 from agent_pod.model_gateway import ModelGateway, open_upstream
+from agent_pod.patience import Patience
 from agent_pod.prices import Prices
 from agent_pod.servers import LoopServer
 from agent_pod.settings import PodSettings
@@ -70,14 +71,15 @@ async def open_endpoint(
     """Opens a model gateway in front of the endpoint at a URL, with a claimed task on its desk."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def open_it(upstream_url: str) -> Endpoint:
+        async def open_it(upstream_url: str, patience_seconds: float = 0) -> Endpoint:
             pod = await start_pod()
             [task_id] = await enqueue(max_attempts=100)
             task = await pod.claim()
             desk, metrics = Desk(), PodMetrics()
             prices = Prices.read(Path(PodSettings.model_fields["fleet_model_prices"].default))
             client = await stack.enter_async_context(open_upstream(upstream_url, REAL_KEY))
-            gateway = ModelGateway(desk, client, Journal(kernel_pod, prices, metrics))
+            journal, patience = Journal(kernel_pod, prices, metrics), Patience(patience_seconds, metrics)
+            gateway = ModelGateway(desk, client, journal, patience)
             server = await stack.enter_async_context(LoopServer(Starlette(routes=gateway.routes), "127.0.0.1", 0))
             token = desk.open(task).token
             return Endpoint(

@@ -21,6 +21,7 @@ from agent_pod.desk import Desk, Work
 from agent_pod.journal import Journal
 from agent_pod.metrics import PodMetrics
 from agent_pod.model_gateway import ModelGateway, open_upstream
+from agent_pod.patience import Patience
 from agent_pod.prices import Prices
 from agent_pod.servers import LoopServer
 from agent_pod.suspension import Suspension
@@ -145,7 +146,7 @@ class Bench:
             LoopServer(
                 Starlette(
                     routes=[
-                        *ModelGateway(desk, upstream, journal).routes,
+                        *ModelGateway(desk, upstream, journal, Patience(0, self.metrics)).routes,
                         Mount("/", OnlyTheTaskAtHand(tools.app, desk)),
                     ]
                 ),
