@@ -166,7 +166,9 @@ class AgentRequest(Request):
         None, description="none: the fleet's default model"
     )
     tools: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
-        default_factory=list, max_length=500, description="names of the tools it may use; none: all"
+        default_factory=list,
+        max_length=500,
+        description="names of the tools it may use, `server__*` for all of a server; none: all",
     )
 
 

@@ -29,6 +29,7 @@ TAGS = [
     {"name": "Events", "description": "What happens."},
     {"name": "Documents", "description": "What agents may look up."},
     {"name": "Agents", "description": "Who does the work."},
+    {"name": "MCP servers", "description": "Where agents find tools."},
     {"name": "Notifications", "description": "What people are told, and where else it goes."},
     {"name": "API keys", "description": "What programs may do."},
     {"name": "Operations", "description": "Health and metrics; open to everybody who can reach them."},

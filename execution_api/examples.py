@@ -226,6 +226,22 @@ _WEBHOOK: Json = {
     "disabled_reason": None,
     "created_at": _AT,
 }
+_MCP_SERVER_REQUEST: Json = {
+    "url": "https://tools.example.org/crm/mcp",
+    "description": "customers and their orders",
+    "headers": {"Authorization": "Bearer c0ffee-c0ffee"},
+    "allowed_tools": ["find_customer", "create_ticket"],
+    "idempotent_tools": ["create_ticket"],
+    "timeout_seconds": 30,
+}
+_MCP_SERVER: Json = {
+    "name": "crm",
+    **{name: value for name, value in _MCP_SERVER_REQUEST.items() if name != "headers"},
+    "header_names": ["Authorization"],
+    "enabled": True,
+    "created_at": _AT,
+    "updated_at": _LATER,
+}
 _QUESTION: Json = {
     "question_id": "01a1f8c7-7d0d-72db-b536-6dc38a1059fa",
     "proc_inst_id": "01a1f8c7-7d0d-7000-8000-6dc38a1059fa",
@@ -339,7 +355,26 @@ EXAMPLES: dict[str, Json] = {
     "DeviceRequest": {"token": "c1Xy…", "platform": "android"},
     "Items_Device_": {"items": [_DEVICE]},
     "Items_WebhookEndpoint_": {"items": [_WEBHOOK]},
+    "Items_McpServer_": {"items": [_MCP_SERVER]},
     "Marked": {"marked": 3},
+    "McpServer": _MCP_SERVER,
+    "McpServerRequest": _MCP_SERVER_REQUEST,
+    "McpServerSwitch": {"enabled": False},
+    "McpServersImport": {
+        "mcpServers": {
+            "crm": {
+                "transport": "streamable_http",
+                "url": _MCP_SERVER["url"],
+                "headers": {"Authorization": "Bearer c0ffee-c0ffee"},
+            },
+            "files": {"command": "npx", "args": ["server-files"]},
+        }
+    },
+    "McpServersImported": {
+        "saved": [_MCP_SERVER],
+        "refused": [{"name": "files", "reason": "it runs over stdio, and pods start no commands of tenants"}],
+        "ignored": {},
+    },
     "NewWebhook": {**_WEBHOOK, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
     "Notification": _NOTIFICATION,
     "Page_Delivery_": {"items": [_DELIVERY], "next": "/deliveries?status=DEAD&before=71&limit=1"},

@@ -28,6 +28,7 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:process-fleet:problem:"
 _RETRY_AFTER_SECONDS = "5"
 _LONGEST_VALUE = 200
+_NOT_SHOWN = {"headers", "url"}  # fields that may hold credentials, as may an object that another field is missing in
 _log = logging.getLogger("execution_api")
 
 
@@ -36,7 +37,7 @@ class Fault(BaseModel):
 
     message: str = Field(description="what is wrong")
     field: str | None = Field(default=None, description="which part of the request")
-    value: Any = Field(default=None, description="what it held; left out where it is long")
+    value: Any = Field(default=None, description="what it held; left out where it is long, an object or secret")
     element_id: str | None = Field(default=None, description="BPMN element at fault")
     line: int | None = Field(default=None, description="line of the BPMN file, from 1")
 
@@ -224,7 +225,8 @@ def _fault(error: dict[str, Any]) -> Fault:
     value = error.get("input")
     if place == "body" and isinstance(value, bytes):
         return Fault(field=name, message="the body is not JSON: send it with Content-Type: application/json")
-    return Fault(field=name, message=error["msg"], value=_shown(value))
+    secret = isinstance(value, dict) or _NOT_SHOWN & set(names)
+    return Fault(field=name, message=error["msg"], value=None if secret else _shown(value))
 
 
 def _http(error: AnyHTTPException) -> ApiProblem:

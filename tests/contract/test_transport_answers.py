@@ -49,6 +49,10 @@ async def test_a_task_lives_its_whole_life(api: Kernel, pod: Kernel, queue: str)
     await pod.record_call(task, {**call, "input_tokens": 7, "output_tokens": 2, "cost_usd": "0.00012300"})
     await pod.report_progress(task, "half", STRANGE)
     await pod.save_task_document(task, "T", "words", [], "m", [CHUNK], uuid4())
+    await api.put_mcp_server("crm", "https://crm.example/mcp", headers={"X-Key": "ünicode-key"}, allowed_tools=["find"])
+    assert (await api.put_mcp_server("crm", "https://crm.example/v2")).header_names == ["X-Key"], "null: they stay"
+    [server] = await pod.task_mcp_servers(task)
+    assert (server.headers["X-Key"].get_secret_value(), server.allowed_tools) == ("ünicode-key", [])
     end = {"revision": 1, "state": {}, "variables": STRANGE, "ended": True, "cancelled": [], "tasks": []}
     assert await pod.next_task(pod_id, [], 60, outcome(task, "done", output=STRANGE, step=end)) is None
     instance = await api.get_instance(started.proc_inst_id)
@@ -95,6 +99,7 @@ async def test_both_transports_give_equal_rows_for_every_reading_function(
     await api.save_agent(Agent(agent_id="a", name="é", role="r", goal="g", persona="p", model=None, tools=["t"]))
     [document] = await api.save_documents("m", [DOCUMENT])
     await api.deploy_definition("order", "Order", "<bpmn/>", STRANGE, [queue])
+    await api.put_mcp_server("crm", "https://crm.example/mcp?key=1", headers={"X-Key": "k"}, idempotent_tools=["é"])
     step = first_step({"activity_id": "work", "agent_orch": queue, "agent_id": "a"}, {"activity_id": "ask"})
     instance = (await api.start_instance("order", 1, "ann", step)).proc_inst_id
     task = await pod.next_task(pod_id, [queue], 60)
@@ -108,7 +113,7 @@ async def test_both_transports_give_equal_rows_for_every_reading_function(
         ("find_events", {"proc_inst_id": instance}), ("find_calls", {"task_id": task.task_id}),
         ("instance_cost", {"proc_inst_id": instance}), ("find_documents", {}), ("get_document", {"doc_id": document}),
         ("search_documents", {"query": "words", "embedding_model": "m", "embedding": [0.5] * 1536, "limit": 5}),
-        ("find_agents", {}), ("find_orchestrators", {}), ("find_pods", {}), ("describe_functions", {}),
+        ("find_mcp_servers", {}), ("find_agents", {}), ("find_orchestrators", {}), ("find_pods", {}), ("describe_functions", {}),
     ]  # fmt: skip
     for function, arguments in reads:
         first = await direct.call(function, api.claims, **arguments)

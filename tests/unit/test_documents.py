@@ -40,6 +40,7 @@ from execution_api.bodies import (
 )
 from execution_api.completion_bodies import CompletionRequest
 from execution_api.control_bodies import CancellationRequest, KillSwitchRequest
+from execution_api.mcp_server_bodies import McpServerRequest, McpServersImport, McpServerSwitch
 from execution_api.metrics import HttpMetrics
 from execution_api.notification_bodies import (
     DeviceRequest,
@@ -259,12 +260,22 @@ _BODIES: dict[str, type[BaseModel]] = {
     "/webhooks": WebhookRequest,
     "/retry": RetryRequest,
     "/discard": DiscardRequest,
+    "/mcp-servers/import": McpServersImport,
+    "/mcp-servers/crm": McpServerRequest,
+    "/mcp-servers/erp": McpServerSwitch,
 }
 
 
 @pytest.mark.parametrize(
     "name",
-    ["docs/http-api.md", "docs/operate.md", "docs/getting-started.md", "docs/notifications.md", "docs/repair.md"],
+    [
+        "docs/http-api.md",
+        "docs/operate.md",
+        "docs/getting-started.md",
+        "docs/notifications.md",
+        "docs/repair.md",
+        "docs/mcp-servers.md",
+    ],
 )
 def test_every_request_body_in_a_document_is_accepted(name: str) -> None:
     found = 0
