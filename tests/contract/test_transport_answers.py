@@ -113,7 +113,8 @@ async def test_both_transports_give_equal_rows_for_every_reading_function(
         ("find_events", {"proc_inst_id": instance}), ("find_calls", {"task_id": task.task_id}),
         ("instance_cost", {"proc_inst_id": instance}), ("find_documents", {}), ("get_document", {"doc_id": document}),
         ("search_documents", {"query": "words", "embedding_model": "m", "embedding": [0.5] * 1536, "limit": 5}),
-        ("find_mcp_servers", {}), ("find_agents", {}), ("find_orchestrators", {}), ("find_pods", {}), ("describe_functions", {}),
+        ("find_mcp_servers", {}),
+        ("find_agents", {}), ("find_orchestrators", {}), ("find_pods", {}), ("describe_functions", {}),
     ]  # fmt: skip
     for function, arguments in reads:
         first = await direct.call(function, api.claims, **arguments)
