@@ -957,14 +957,14 @@ begin
     select t.max_running into v_places from public.tenants t where t.tenant_id = p_tenant_id for no key update;
     v_places := v_places - (select count(*) from (select from public.todolist t
         where t.tenant_id = p_tenant_id and t.limited
-          and (t.status = 'IN_PROGRESS' or (t.status = 'PENDING' and t.available_at is null)) limit v_places) taken);
+          and t.status in ('IN_PROGRESS', 'PENDING') and t.available_at is null limit v_places) taken);
     if coalesce(v_places, 1) <= 0 then
         return 0;
     end if;
     for v_task_id in
         select p.task_id from public.todolist p
         where p.tenant_id = p_tenant_id and p.limited and p.status = 'PENDING' and p.available_at = 'infinity'
-          and not kernel.is_stopped(p.tenant_id, p.agent_orch, p.agent_id)
+          and not p.stopped and not kernel.is_stopped(p.tenant_id, p.agent_orch, p.agent_id)
         order by p.priority desc, p.created_at, p.fair_rank limit v_places for no key update skip locked
     loop
         update public.todolist t set available_at = null,
@@ -980,6 +980,7 @@ end $$;
 
 -- How many tasks of a tenant wait: those that may be claimed, those that are parked, and, among the next thousand of the
 -- fleet, those that wait for the time of their next attempt. Counting stops at p_most.
+-- stopped or not is both, and said so that the index leads to the tenant.
 create or replace function kernel.count_waiting(p_tenant_id text, p_most int) returns int
 language sql stable set search_path = '' set enable_seqscan = off set enable_bitmapscan = off as $$
     select count(*)::int from (
@@ -989,9 +990,8 @@ language sql stable set search_path = '' set enable_seqscan = off set enable_bit
             limit p_most) ready)
         union all
         (select from public.todolist t
-         where t.limited and t.status = 'PENDING' and t.available_at = 'infinity' and t.tenant_id = p_tenant_id)
-        union all
-        (select from public.todolist t where t.stopped and t.status = 'PENDING' and t.tenant_id = p_tenant_id)
+         where t.status = 'PENDING' and t.available_at = 'infinity' and t.stopped in (false, true)
+           and t.tenant_id = p_tenant_id)
         union all
         (select from (select t.tenant_id from public.todolist t
                       where t.status = 'PENDING' and t.available_at is not null and t.available_at < 'infinity'
@@ -1136,7 +1136,7 @@ begin
         update public.todolist t set stopped = true, limited = false
         where (t.tenant_id, t.task_id) in (
             select q.tenant_id, q.task_id from public.todolist q
-            where q.limited and q.status = 'PENDING' and q.available_at = 'infinity'
+            where q.limited and q.status = 'PENDING' and q.available_at = 'infinity' and not q.stopped
               and kernel.is_in_scope(p_switch, q.tenant_id, q.agent_orch, q.agent_id)
             limit p_limit for no key update skip locked);
         get diagnostics parked = row_count;
@@ -1179,7 +1179,8 @@ declare
 begin
     for v_task in
         select t.* from public.todolist t
-        where t.stopped and t.status = 'PENDING' and (p_tenant_id is null or t.tenant_id = p_tenant_id)
+        where t.stopped and t.status = 'PENDING' and t.available_at = 'infinity'
+          and (p_tenant_id is null or t.tenant_id = p_tenant_id)
           and not kernel.is_stopped(t.tenant_id, t.agent_orch, t.agent_id)
         order by t.tenant_id, t.priority desc, t.created_at, t.fair_rank limit p_limit for no key update skip locked
     loop
@@ -1309,7 +1310,8 @@ declare
 begin
     loop
         select p.tenant_id into v_tenant from public.todolist p
-        where p.limited and p.status = 'PENDING' and p.available_at = 'infinity' and p.tenant_id > v_tenant
+        where p.limited and p.status = 'PENDING' and p.available_at = 'infinity' and not p.stopped
+          and p.tenant_id > v_tenant
         order by p.tenant_id limit 1;
         exit when v_tenant is null;
         if exists (select from public.tenants t where t.tenant_id = v_tenant for no key update skip locked) then
