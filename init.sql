@@ -69,6 +69,7 @@ alter type public.event_type add value if not exists 'TASK_ASSIGNED';
 alter type public.event_type add value if not exists 'TASK_CHANGED';
 alter type public.event_type add value if not exists 'INCIDENT_RETRIED';
 alter type public.event_type add value if not exists 'API_KEY_CHANGED';
+alter type public.event_type add value if not exists 'WEBHOOK_SECRET_ROTATED';
 alter type public.event_type add value if not exists 'EVENT_RECEIVED';
 alter type public.event_type add value if not exists 'EVENT_THROWN';
 alter type public.event_type add value if not exists 'CALL_DIVERGED';
@@ -469,6 +470,11 @@ create table if not exists public.webhook_endpoint (
     created_at timestamptz not null,
     primary key (tenant_id, endpoint_id)
 );
+
+-- After a rotation messages are signed with the old secret too, until old_secret_until; then it is forgotten.
+alter table public.webhook_endpoint
+    add column if not exists old_secret text,
+    add column if not exists old_secret_until timestamptz;
 
 -- What has to leave the database, written in the transaction that gave rise to it, and sent at least once.
 create table if not exists public.outbox (
@@ -4285,9 +4291,10 @@ begin
 end $$;
 
 -- The functions on webhook endpoints never return a secret.
+drop function if exists public.create_webhook(text, text, jsonb, text);
 create or replace function public.create_webhook(p_url text, p_description text, p_types jsonb, p_secret text)
 returns table (endpoint_id uuid, url text, description text, types jsonb, enabled boolean, disabled_reason text,
-               created_at timestamptz)
+               created_at timestamptz, old_secret_until timestamptz)
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
 declare
@@ -4301,13 +4308,15 @@ begin
     return query
     insert into public.webhook_endpoint as e (tenant_id, endpoint_id, url, description, types, enabled, secret, created_at)
     values (v_tenant, kernel.new_id(), p_url, p_description, p_types, true, p_secret, kernel.now())
-    returning e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at;
+    returning e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at,
+        e.old_secret_until;
 end $$;
 
+drop function if exists public.save_webhook(uuid, text, text, jsonb, boolean);
 create or replace function public.save_webhook(
     p_endpoint_id uuid, p_url text, p_description text, p_types jsonb, p_enabled boolean)
 returns table (endpoint_id uuid, url text, description text, types jsonb, enabled boolean, disabled_reason text,
-               created_at timestamptz)
+               created_at timestamptz, old_secret_until timestamptz)
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
 begin
@@ -4315,18 +4324,21 @@ begin
     update public.webhook_endpoint e set url = p_url, description = p_description, types = p_types, enabled = p_enabled,
         disabled_reason = case when p_enabled then null else e.disabled_reason end
     where e.tenant_id = kernel.require_tenant() and e.endpoint_id = p_endpoint_id
-    returning e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at;
+    returning e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at,
+        e.old_secret_until;
     if not found then
         perform kernel.refuse_webhook(p_endpoint_id);
     end if;
 end $$;
 
 -- p_endpoint_id null: all.
+drop function if exists public.find_webhooks(uuid);
 create or replace function public.find_webhooks(p_endpoint_id uuid default null)
 returns table (endpoint_id uuid, url text, description text, types jsonb, enabled boolean, disabled_reason text,
-               created_at timestamptz)
+               created_at timestamptz, old_secret_until timestamptz)
 language sql stable security definer set search_path = '' as $$
-    select e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at
+    select e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at,
+           e.old_secret_until
     from public.webhook_endpoint e
     where e.tenant_id = kernel.require_tenant() and (p_endpoint_id is null or e.endpoint_id = p_endpoint_id)
     order by e.endpoint_id
@@ -4336,17 +4348,42 @@ $$;
 drop function if exists public.delete_webhook(uuid);
 create or replace function public.delete_webhook(p_endpoint_id uuid)
 returns table (endpoint_id uuid, url text, description text, types jsonb, enabled boolean, disabled_reason text,
-               created_at timestamptz)
+               created_at timestamptz, old_secret_until timestamptz)
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
 begin
     return query
     delete from public.webhook_endpoint e
     where e.tenant_id = kernel.require_tenant() and e.endpoint_id = p_endpoint_id
-    returning e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at;
+    returning e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at,
+        e.old_secret_until;
     if not found then
         perform kernel.refuse_webhook(p_endpoint_id);
     end if;
+end $$;
+
+-- Messages are signed with both secrets for p_grace_seconds: old_secret_until. A rotation before that time ends the
+-- secret before the old one at once.
+create or replace function public.rotate_webhook_secret(p_endpoint_id uuid, p_secret text, p_grace_seconds int)
+returns table (endpoint_id uuid, url text, description text, types jsonb, enabled boolean, disabled_reason text,
+               created_at timestamptz, old_secret_until timestamptz)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+begin
+    return query
+    update public.webhook_endpoint e set secret = p_secret, old_secret = e.secret,
+        old_secret_until = v_now + p_grace_seconds * interval '1 second'
+    where e.tenant_id = v_tenant and e.endpoint_id = p_endpoint_id
+    returning e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at,
+        e.old_secret_until;
+    if not found then
+        perform kernel.refuse_webhook(p_endpoint_id);
+    end if;
+    perform kernel.record_event(v_tenant, null, null, 'WEBHOOK_SECRET_ROTATED', kernel.actor(), null,
+        jsonb_build_object('endpoint_id', p_endpoint_id, 'grace_seconds', p_grace_seconds), v_now);
 end $$;
 
 create or replace function kernel.refuse_webhook(p_endpoint_id uuid) returns void
@@ -4402,8 +4439,9 @@ end $$;
 
 -- Claims up to p_limit of what is due on p_channels, for p_lease_seconds. No tenant gets more than p_per_tenant on a
 -- channel at one time, over all deliverers, so that one with slow receivers leaves room for the others; which tenants
--- come first is left to chance. target: {url, secret} of a webhook endpoint, {token} of a device; null where it is
--- gone. The tenants with something open are found by jumping from one to the next in the index.
+-- come first is left to chance. target: {url, secret} of a webhook endpoint, with old_secret for a time after a
+-- rotation; {token} of a device; null where it is gone. The tenants with something open are found by jumping from one
+-- to the next in the index.
 create or replace function public.claim_deliveries(
     p_channels jsonb, p_limit int, p_per_tenant int, p_lease_seconds int)
 returns table (tenant_id text, outbox_id bigint, channel public.outbox_channel, destination text, payload jsonb,
@@ -4444,7 +4482,9 @@ begin
     returning o.tenant_id, o.outbox_id, o.channel, o.destination, o.payload, o.idempotency_key, o.attempts,
         o.fencing_token, o.created_at,
         case when o.channel in ('webhook', 'message') then (
-            select jsonb_build_object('url', e.url, 'secret', e.secret) from public.webhook_endpoint e
+            select jsonb_strip_nulls(jsonb_build_object('url', e.url, 'secret', e.secret, 'old_secret',
+                case when e.old_secret_until > v_now then e.old_secret end))
+            from public.webhook_endpoint e
             where e.tenant_id = o.tenant_id and e.endpoint_id::text = o.destination and e.enabled)
         when o.channel = 'fcm' then (
             select jsonb_build_object('token', d.token) from public.device_token d
@@ -4532,6 +4572,8 @@ declare
     v_now timestamptz := kernel.now();
     v_delivery public.outbox;
 begin
+    update public.webhook_endpoint e set old_secret = null
+    where e.old_secret is not null and e.old_secret_until <= v_now;
     buried := 0;
     for v_delivery in
         select o.* from public.outbox o
@@ -5225,6 +5267,7 @@ begin
             ('save_device', 'fleet_api, service_role'), ('find_devices', 'fleet_api, service_role'),
             ('delete_device', 'fleet_api, service_role'), ('create_webhook', 'fleet_api, service_role'),
             ('save_webhook', 'fleet_api, service_role'), ('find_webhooks', 'fleet_api, service_role'),
+            ('rotate_webhook_secret', 'fleet_api, service_role'),
             ('delete_webhook', 'fleet_api, service_role'), ('find_deliveries', 'fleet_api, service_role'),
             ('retry_delivery', 'fleet_api, service_role'), ('claim_deliveries', 'fleet_deliver, service_role'),
             ('finish_delivery', 'fleet_deliver, service_role'), ('tend_outbox', 'fleet_deliver, service_role'),

@@ -41,11 +41,12 @@ class Webhook:
         except Unreachable as error:
             return dead(str(error)) if error.for_good else later(str(error))
         body = json.dumps(delivery.payload, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
+        secrets = [delivery.target[name] for name in ("secret", "old_secret") if name in delivery.target]
         headers = {
             "Host": route.host,
             "Content-Type": "application/json",
             "User-Agent": "process-fleet",
-            **signed_headers(delivery.target["secret"], delivery.idempotency_key, int(time.time()), body),
+            **signed_headers(secrets, delivery.idempotency_key, int(time.time()), body),
         }
         return await self._post(route, body, headers)
 

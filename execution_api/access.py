@@ -116,6 +116,7 @@ SCOPE_OF_ROUTE: dict[str, Scope] = {
     "POST /webhooks": Scope.ADMINISTER,
     "GET /webhooks/{endpoint_id}": Scope.ADMINISTER,
     "PUT /webhooks/{endpoint_id}": Scope.ADMINISTER,
+    "POST /webhooks/{endpoint_id}/rotate-secret": Scope.ADMINISTER,
     "DELETE /webhooks/{endpoint_id}": Scope.ADMINISTER,
     "GET /deliveries": Scope.OPERATE,
     "POST /deliveries/{outbox_id}/retry": Scope.OPERATE,

@@ -110,7 +110,21 @@ class WebhookChange(WebhookRequest):
     enabled: bool = Field(True, description="true also takes one up again that was disabled because it was gone")
 
 
+DEFAULT_SECRET_GRACE_SECONDS = 86_400
+
+
+class SecretRotation(Request):
+    """Replaces the secret of an endpoint by another."""
+
+    grace_seconds: int = Field(
+        DEFAULT_SECRET_GRACE_SECONDS,
+        ge=0,
+        le=2_592_000,
+        description="how long messages are signed with the old secret too; at most 30 days",
+    )
+
+
 class NewWebhook(WebhookEndpoint):
-    """A new endpoint with its secret, which is shown this once."""
+    """An endpoint with its new secret, which is shown this once."""
 
     secret: str = Field(description="`whsec_` and base64: what messages are signed with, as in Standard Webhooks")

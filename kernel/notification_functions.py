@@ -117,6 +117,13 @@ class NotificationFunctions(KernelBase):
         )
         return WebhookEndpoint.model_validate(rows[0])
 
+    async def rotate_webhook_secret(self, endpoint_id: UUID, secret: str, grace_seconds: int) -> WebhookEndpoint:
+        """Sign with `secret` from now on, and with the one before it too for `grace_seconds`. Raises NotFound."""
+        rows = await self._call(
+            "rotate_webhook_secret", endpoint_id=endpoint_id, secret=secret, grace_seconds=grace_seconds
+        )
+        return WebhookEndpoint.model_validate(rows[0])
+
     async def find_webhooks(self, endpoint_id: UUID | None = None) -> list[WebhookEndpoint]:
         """All endpoints of the tenant, or the one with this id."""
         return _all(WebhookEndpoint, await self._call("find_webhooks", endpoint_id=endpoint_id))

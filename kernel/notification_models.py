@@ -97,7 +97,8 @@ class Device(Record):
 class WebhookEndpoint(Record):
     """Where a tenant's notifications and messages go. `types`: see WebhookType; none means all notifications.
 
-    Its secret is not shown.
+    Its secret is not shown. `old_secret_until`: how long messages are signed with the secret before the last rotation
+    too.
     """
 
     endpoint_id: UUID
@@ -107,6 +108,7 @@ class WebhookEndpoint(Record):
     enabled: bool
     disabled_reason: str | None
     created_at: datetime
+    old_secret_until: datetime | None
 
 
 class Delivery(Record):
@@ -128,7 +130,8 @@ class Delivery(Record):
 class ClaimedDelivery(Record):
     """What this deliverer is to send. `fencing_token` goes with its end.
 
-    `target`: {url, secret} of a webhook endpoint, {token} of a device, None for mails and where it is gone.
+    `target`: {url, secret} of a webhook endpoint, with old_secret for a time after a rotation; {token} of a device;
+    None for mails and where it is gone.
     """
 
     tenant_id: str

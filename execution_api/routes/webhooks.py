@@ -9,7 +9,13 @@ from fastapi import Path, Query, Response
 
 from execution_api.auth import CallersKernel
 from execution_api.bodies import LARGEST_EVENT_ID, Items, Page
-from execution_api.notification_bodies import NewWebhook, WebhookChange, WebhookRequest
+from execution_api.notification_bodies import (
+    DEFAULT_SECRET_GRACE_SECONDS,
+    NewWebhook,
+    SecretRotation,
+    WebhookChange,
+    WebhookRequest,
+)
 from execution_api.paging import Limit, page
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
@@ -30,7 +36,7 @@ async def list_webhooks(kernel: CallersKernel) -> Items[WebhookEndpoint]:
 @router.post("/webhooks", status_code=201, summary="Add a webhook endpoint", responses=errors(409, 413))
 async def create_webhook(body: WebhookRequest, response: Response, kernel: CallersKernel) -> NewWebhook:
     """Add an endpoint. The answer is the only place where its secret can be read."""
-    secret = "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+    secret = _new_secret()
     endpoint = await kernel.create_webhook(body.url, body.description, body.types, secret)
     response.headers["Cache-Control"] = "no-store"
     return NewWebhook(**endpoint.model_dump(), secret=secret)
@@ -47,8 +53,21 @@ async def get_webhook(endpoint_id: UUID, kernel: CallersKernel) -> WebhookEndpoi
 
 @router.put("/webhooks/{endpoint_id}", summary="Change a webhook endpoint", responses=errors(404, 413))
 async def change_webhook(endpoint_id: UUID, body: WebhookChange, kernel: CallersKernel) -> WebhookEndpoint:
-    """Replace what an endpoint is; its secret stays. For a new secret, add a new endpoint and delete this one."""
+    """Replace what an endpoint is; its secret stays."""
     return await kernel.save_webhook(endpoint_id, body.url, body.description, body.types, body.enabled)
+
+
+@router.post("/webhooks/{endpoint_id}/rotate-secret", summary="Rotate a webhook secret", responses=errors(404, 413))
+async def rotate_webhook_secret(
+    endpoint_id: UUID, response: Response, kernel: CallersKernel, body: SecretRotation | None = None
+) -> NewWebhook:
+    """Replace an endpoint's secret by a new one. For the time of grace messages are signed with both, so that the
+    receiver can change over. The answer is the only place where the new one can be read."""
+    secret = _new_secret()
+    grace = DEFAULT_SECRET_GRACE_SECONDS if body is None else body.grace_seconds
+    endpoint = await kernel.rotate_webhook_secret(endpoint_id, secret, grace)
+    response.headers["Cache-Control"] = "no-store"
+    return NewWebhook(**endpoint.model_dump(), secret=secret)
 
 
 @router.delete("/webhooks/{endpoint_id}", summary="Delete a webhook endpoint", responses=errors(404))
@@ -75,3 +94,7 @@ async def list_deliveries(
 async def retry_delivery(outbox_id: Annotated[int, Path(ge=1, le=LARGEST_EVENT_ID)], kernel: CallersKernel) -> Delivery:
     """Put a delivery that ended DEAD back, with all its attempts before it."""
     return await kernel.retry_delivery(outbox_id)
+
+
+def _new_secret() -> str:
+    return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()

@@ -83,3 +83,12 @@ def test_the_owner_stops_and_cancels_the_whole_fleet(fleet: LiveFleet) -> None:
     assert fleet.instance(instance_id)["status"] == "CANCELLED"
     run(fleet, "kill-switch", "release", switch_id, "--fleet")
     assert fleet.ended(fleet.start("one_step_echo"))["status"] == "COMPLETED"
+
+
+def test_the_secret_of_a_webhook_is_rotated(fleet: LiveFleet) -> None:
+    made = fleet.api.post("/webhooks", {"url": "https://example.org/in", "types": ["TASK_OVERDUE"]})
+    secret = run(fleet, "rotate-webhook-secret", made["endpoint_id"], "--grace-seconds", "60").strip()
+    assert secret.startswith("whsec_") and secret != made["secret"]
+    listed = run(fleet, "webhooks")
+    assert made["endpoint_id"] in listed and "whsec_" not in listed
+    fleet.api.delete(f"/webhooks/{made['endpoint_id']}")

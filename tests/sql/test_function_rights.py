@@ -113,6 +113,7 @@ MAY_CALL: dict[str, set[str]] = {
     "create_webhook": API,
     "save_webhook": API,
     "find_webhooks": API,
+    "rotate_webhook_secret": API,
     "delete_webhook": API,
     "find_deliveries": API,
     "retry_delivery": API,

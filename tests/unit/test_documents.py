@@ -47,6 +47,7 @@ from execution_api.notification_bodies import (
     PreferencesRequest,
     ReadFlag,
     ReadThrough,
+    SecretRotation,
     WebhookRequest,
 )
 from execution_api.repair_bodies import DiscardRequest, RetryRequest
@@ -241,6 +242,7 @@ _BODIES: dict[str, type[BaseModel]] = {
     "/instances/cancel": BulkCancelRequest,
     "/api-keys": KeyRequest,
     "/rotate": RotateRequest,
+    "/rotate-secret": SecretRotation,
     "/rollback": RollbackRequest,
     "/delegate": DelegateRequest,
     "/reassign": ReassignRequest,

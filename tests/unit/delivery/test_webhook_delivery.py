@@ -42,9 +42,40 @@ async def test_a_message_is_signed_and_says_what_happened(
     assert request.json == PAYLOAD and request.headers["content-type"] == "application/json"
     identity, at = request.headers["webhook-id"], request.headers["webhook-timestamp"]
     assert identity == "key-1" and abs(int(at) - time.time()) < 60
-    key = base64.b64decode(SECRET.removeprefix("whsec_"))
-    signature = hmac.digest(key, f"{identity}.{at}.{request.body.decode()}".encode(), hashlib.sha256)
-    assert request.headers["webhook-signature"] == f"v1,{base64.b64encode(signature).decode()}"
+    assert request.headers["webhook-signature"] == signature(SECRET, request)
+
+
+def signature(secret: str, request: Any) -> str:
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    identity, at = request.headers["webhook-id"], request.headers["webhook-timestamp"]
+    mac = hmac.digest(key, f"{identity}.{at}.{request.body.decode()}".encode(), hashlib.sha256)
+    return f"v1,{base64.b64encode(mac).decode()}"
+
+
+async def test_while_a_secret_is_rotated_a_message_fits_the_old_and_the_new_one(
+    start_deliverer: Start,
+    put: Put,
+    outbox: Outbox,
+    receiver: Receiver,
+    endpoint: UUID,
+    kernel_api: Kernel,
+    set_clock: Callable[[float], datetime],
+    owner: Any,
+) -> None:
+    new = "whsec_" + base64.b64encode(b"a secret that nobody has seen").decode()
+    await kernel_api.rotate_webhook_secret(endpoint, new, 60)
+    await start_deliverer()
+    put("webhook", endpoint, key="within")
+    await outbox(status="DELIVERED", idempotency_key="within")
+    set_clock(61)
+    owner.execute("delete from outbox")
+    put("webhook", endpoint, key="after")
+    await outbox(status="DELIVERED", idempotency_key="after")
+    within, after = receiver.received
+    assert within.headers["webhook-signature"] == f"{signature(new, within)} {signature(SECRET, within)}"
+    assert after.headers["webhook-signature"] == signature(new, after)
+    owner.execute("select * from public.tend_outbox()")
+    assert owner.execute("select secret, old_secret from webhook_endpoint").fetchone() == (new, None)
 
 
 async def test_a_transition_arrives_at_the_endpoint(

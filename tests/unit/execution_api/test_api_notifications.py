@@ -1,6 +1,7 @@
 """Notifications over HTTP: whose they are, marking them, and how people want to be told."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -80,6 +81,7 @@ async def test_what_belongs_to_another_tenant_is_not_there(
         ("PUT", f"/notifications/{told[0]}/read-flag", {"read_flag": True}),
         ("GET", f"/webhooks/{webhook}", None),
         ("PUT", f"/webhooks/{webhook}", {"url": "https://example.org"}),
+        ("POST", f"/webhooks/{webhook}/rotate-secret", {"grace_seconds": 0}),
         ("DELETE", f"/webhooks/{webhook}", None),
         ("DELETE", f"/device-tokens/{device_id}", None),
         ("POST", "/deliveries/1/retry", None),
@@ -148,9 +150,31 @@ async def test_the_secret_of_an_endpoint_is_shown_once(client: httpx.AsyncClient
     answers = [await client.get("/webhooks"), await client.get(endpoint), await client.put(endpoint, json=change)]
     answers.append(await client.delete(endpoint))
     for answer in answers:
-        assert answer.status_code == 200 and "whsec_" not in answer.text and "secret" not in answer.text
+        assert answer.status_code == 200 and "whsec_" not in answer.text and "secret" not in answer.json()
     assert answers[3].json()["url"] == "https://example.org/new" and answers[3].json()["enabled"] is False
     assert (await client.get(endpoint)).status_code == 404
+
+
+async def test_a_secret_is_rotated_with_a_time_in_which_both_hold(client: httpx.AsyncClient) -> None:
+    made = (await client.post("/webhooks", json={"url": "https://example.org"})).json()
+    endpoint = f"/webhooks/{made['endpoint_id']}"
+    assert made["old_secret_until"] is None
+    rotated = await client.post(f"{endpoint}/rotate-secret", json={"grace_seconds": 60})
+    assert rotated.status_code == 200 and rotated.headers["cache-control"] == "no-store"
+    assert rotated.json()["secret"].startswith("whsec_") and rotated.json()["secret"] != made["secret"]
+    shown = (await client.get(endpoint)).json()
+    assert shown["old_secret_until"] == rotated.json()["old_secret_until"] is not None
+    a_day = (await client.post(f"{endpoint}/rotate-secret")).json()["old_secret_until"]
+    assert 86_300 < (datetime.fromisoformat(a_day) - datetime.now(UTC)).total_seconds() < 86_500
+    [*_, event] = (await client.get("/events?type=WEBHOOK_SECRET_ROTATED")).json()["items"]
+    assert event["data"] == {"endpoint_id": made["endpoint_id"], "grace_seconds": 86_400}
+
+
+@pytest.mark.parametrize("seconds", [-1, 2_592_001, "soon"])
+async def test_a_time_of_grace_that_is_none_is_refused(client: httpx.AsyncClient, seconds: object) -> None:
+    made = (await client.post("/webhooks", json={"url": "https://example.org"})).json()
+    refused = await client.post(f"/webhooks/{made['endpoint_id']}/rotate-secret", json={"grace_seconds": seconds})
+    assert (refused.status_code, refused.json()["field"]) == (422, "grace_seconds")
 
 
 @pytest.mark.parametrize(
