@@ -2182,7 +2182,7 @@ begin
                 order by t.priority desc, t.fair_rank, t.task_id limit 1
                 for no key update skip locked;
                 if kernel.queue_entries_read() > 100 then
-                    v_memory[4] := 0;                  -- the next claim needs floors
+                    v_memory[3:4] := array[0, 0];      -- the next claim needs floors
                     perform set_config('fleet.memory', v_memory::text, false);
                 end if;
             end if;
