@@ -19,10 +19,14 @@ _ORCHESTRATORS = Path(__file__).resolve().parent / "orchestrators"
 
 
 class PodProcess:
-    """`python -m fleet pod` that serves the orchestrator clock. Use as `async with`; it is registered on entering."""
+    """`python -m fleet pod` that serves this folder's orchestrators. Use as `async with`; it is registered on entering.
 
-    def __init__(self, database_url: str):
+    `model_url`: the model endpoint behind the pod's own; the default is none.
+    """
+
+    def __init__(self, database_url: str, model_url: str = "http://127.0.0.1:9/v1"):
         self._url = database_url
+        self._model_url = model_url
         self.kernel = Kernel(PostgresConnection(database_url, "fleet_api")).as_tenant(TENANT, "user:bench")
 
     async def __aenter__(self) -> "PodProcess":
@@ -30,7 +34,8 @@ class PodProcess:
             **os.environ,
             "DATABASE_URL": self._url,
             "FLEET_ORCHESTRATORS": str(_ORCHESTRATORS),
-            "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
+            "OPENAI_BASE_URL": self._model_url,
+            "OPENAI_API_KEY": "none",
         }
         self._pod = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "fleet", "pod", env=environment, stderr=asyncio.subprocess.DEVNULL
