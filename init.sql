@@ -68,6 +68,8 @@ alter type public.event_type add value if not exists 'DELIVERY_DEAD';
 alter type public.event_type add value if not exists 'TASK_ASSIGNED';
 alter type public.event_type add value if not exists 'TASK_CHANGED';
 alter type public.event_type add value if not exists 'INCIDENT_RETRIED';
+alter type public.event_type add value if not exists 'TOKEN_MOVED';
+alter type public.event_type add value if not exists 'INSTANCE_FORKED';
 alter type public.event_type add value if not exists 'API_KEY_CHANGED';
 alter type public.event_type add value if not exists 'WEBHOOK_SECRET_ROTATED';
 alter type public.event_type add value if not exists 'EVENT_RECEIVED';
@@ -206,6 +208,11 @@ create table if not exists public.bpm_proc_inst (
     primary key (tenant_id, id),
     foreign key (tenant_id, process_definition_id, process_definition_version) references public.process_def
 ) with (fillfactor = 70);
+
+-- Of a fork: the instance it came from, and before which of its steps it stood; see public.find_steps.
+alter table public.bpm_proc_inst
+    add column if not exists forked_from uuid,
+    add column if not exists forked_step int;
 
 create index if not exists bpm_proc_inst_by_status on public.bpm_proc_inst (tenant_id, status, id);
 create index if not exists bpm_proc_inst_by_definition on public.bpm_proc_inst (tenant_id, process_definition_id, id);
@@ -660,7 +667,7 @@ where a.error is not null and a.failed_at is null and w.tenant_id = a.tenant_id 
 
 -- What the steps of an instance were computed from, besides the outputs of its tasks, which are in todolist: so an
 -- earlier state can be computed again. given: {kind: start, variables, event, payload}, {kind: event, token, element,
--- payload}, {kind: change, token, variables}.
+-- payload}, {kind: change, token, variables}, {kind: move, token, to, variables}, {kind: fork, state}.
 create table if not exists public.step_input (
     tenant_id text not null,
     proc_inst_id uuid not null,
@@ -3424,6 +3431,70 @@ begin
     from (values (1)) one left join kernel.set_calls_aside(case when p_from_scratch then v_task end) c on true;
 end $$;
 
+-- Moves a token of an instance by hand. p_step: see kernel.apply_step. p_moved {token, from, to, variables}: what the
+-- event says.
+create or replace function public.move_token(p_proc_inst_id uuid, p_step jsonb, p_reason text, p_moved jsonb)
+returns table (proc_inst_id uuid, revision int)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_status public.process_status;
+begin
+    select i.status into v_status from public.bpm_proc_inst i
+    where i.tenant_id = v_tenant and i.id = p_proc_inst_id for no key update;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no process instance %s.', p_proc_inst_id), 'instance_unknown',
+                              'GET /instances lists them.');
+    elsif v_status not in ('RUNNING', 'ERROR') then
+        perform kernel.refuse('PT409', format('Process instance %s is %s.', p_proc_inst_id, v_status),
+                              'instance_closed', 'Fork it from one of its steps.');
+    end if;
+    perform kernel.apply_step(v_tenant, p_proc_inst_id, p_step, kernel.actor(), v_now);
+    perform kernel.keep_input(v_tenant, p_proc_inst_id, p_step);
+    perform kernel.record_event(v_tenant, p_proc_inst_id, null, 'TOKEN_MOVED', kernel.actor(), p_reason, p_moved, v_now);
+    return query select i.id, i.revision from public.bpm_proc_inst i
+    where i.tenant_id = v_tenant and i.id = p_proc_inst_id;
+end $$;
+
+-- Starts another instance where p_proc_inst_id stood before its step p_step_number, with version p_version of its
+-- definition. p_step: what opens there (see kernel.apply_step; its revision is 0). Nothing of what was done is done again.
+create or replace function public.fork_instance(
+    p_proc_inst_id uuid, p_step_number int, p_version int, p_step jsonb, p_reason text,
+    p_idempotency_key text default null, p_fingerprint text default null)
+returns table (proc_inst_id uuid, replayed boolean)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_id uuid := kernel.new_id();
+    v_earlier public.idempotency_key;
+    v_from public.bpm_proc_inst;
+begin
+    select i.* into v_from from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = p_proc_inst_id;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no process instance %s.', p_proc_inst_id), 'instance_unknown',
+                              'GET /instances lists them.');
+    end if;
+    select * into v_earlier from kernel.recall(v_tenant, p_idempotency_key, p_fingerprint, v_id, null);
+    if found then
+        return query select v_earlier.proc_inst_id, true;
+        return;
+    end if;
+    perform kernel.require_room(v_tenant, kernel.count_agents_tasks(p_step -> 'tasks'), true, v_now);
+    perform kernel.insert_instance(v_tenant, v_id, v_from.process_definition_id, p_version, v_from.initiator, v_now);
+    update public.bpm_proc_inst i set forked_from = p_proc_inst_id, forked_step = p_step_number
+    where i.tenant_id = v_tenant and i.id = v_id;
+    perform kernel.record_event(v_tenant, f.instance, null, 'INSTANCE_FORKED', kernel.actor(), p_reason,
+        jsonb_build_object('from', p_proc_inst_id, 'step', p_step_number, 'to', v_id, 'version', p_version), v_now)
+    from (values (p_proc_inst_id), (v_id)) f (instance);
+    perform kernel.apply_step(v_tenant, v_id, p_step, kernel.actor(), v_now);
+    perform kernel.keep_input(v_tenant, v_id, p_step);
+    return query select v_id, false;
+end $$;
+
 -- An event that a process could not take is given up: the process never gets it.
 create or replace function public.discard_incident(p_incident_id uuid, p_reason text)
 returns table (kind text, proc_inst_id uuid)
@@ -4829,6 +4900,57 @@ begin
         p_queue, p_priority, p_due_before;
 end $$;
 
+-- What retries of tasks from scratch would pay again.
+create or replace function public.cost_to_repeat(p_tasks jsonb)
+returns table (model_calls bigint, tool_calls bigint, input_tokens bigint, output_tokens bigint, cost_usd numeric)
+language sql stable set search_path = '' as $$
+    select count(*) filter (where j.kind <> 'tool'), count(*) filter (where j.kind = 'tool'),
+           coalesce(sum(j.input_tokens), 0), coalesce(sum(j.output_tokens), 0),
+           case when bool_and(j.cost_usd is not null or j.kind = 'tool') is not false
+                then coalesce(sum(j.cost_usd), 0) end
+    from public.journal j
+    where j.task_id in (select jsonb_array_elements_text(p_tasks)::uuid) and j.replayable
+$$;
+
+-- The steps of an instance in their order: what step_input has, and in between the tasks that are DONE, in the order of
+-- the events that ended them, which are written under the lock of the instance. p_whole: with given and output.
+create or replace function public.find_steps(p_proc_inst_id uuid, p_whole boolean default false)
+returns table (revision int, kind text, task_id uuid, engine_token text, activity_id text, name text, output jsonb,
+               given jsonb, actor text, at timestamptz)
+language sql stable set search_path = '' as $$
+    with kept as (
+        select s.revision, s.given ->> 'kind' as kind, s.given, row_number() over (order by s.revision) as place
+        from public.step_input s where s.proc_inst_id = p_proc_inst_id
+    ), told as (                                                 -- the events of the steps in kept
+        select e.actor, e."timestamp", row_number() over (order by e.event_id) as place from public.events e
+        where e.proc_inst_id = p_proc_inst_id
+          and (e.event_type in ('INSTANCE_STARTED', 'EVENT_RECEIVED', 'TOKEN_MOVED')
+               or (e.event_type = 'INCIDENT_RETRIED' and e.data ? 'variables'))
+    ), ended as (
+        select e.task_id, max(e.event_id) as event_id from public.events e
+        where e.proc_inst_id = p_proc_inst_id and e.event_type in ('TASK_COMPLETED', 'TASK_SUBMITTED')
+        group by e.task_id
+    ), done as (
+        select t.task_id, t.engine_token, t.activity_id, t.name, case when p_whole then t.output end as output, e.actor,
+               e."timestamp", row_number() over (order by e.event_id) as place
+        from public.todolist t join ended d on d.task_id = t.task_id
+        join public.events e on e.tenant_id = t.tenant_id and e.event_id = d.event_id
+        where t.proc_inst_id = p_proc_inst_id and t.status = 'DONE'
+    ), gaps as (
+        select n as revision, row_number() over (order by n) as place
+        from generate_series(1, (select count(*) from kept) + (select count(*) from done)) n
+        where not exists (select from kept k where k.revision = n)
+    )
+    select k.revision, k.kind, null::uuid, k.given ->> 'token', coalesce(k.given ->> 'element', k.given ->> 'to',
+           k.given ->> 'event'), null, null::jsonb, case when p_whole then k.given end, t.actor, t."timestamp"
+    from kept k left join told t using (place)
+    union all
+    select g.revision::int, 'task', d.task_id, d.engine_token, d.activity_id, d.name, d.output, null, d.actor,
+           d."timestamp"
+    from done d join gaps g using (place)
+    order by 1
+$$;
+
 -- Newest first by id, which is that of the task or event. Filters from p_version on are of the instance.
 create or replace function public.find_incidents(
     p_incident_id uuid default null, p_kind text default null, p_process_definition_id text default null,
@@ -5230,6 +5352,8 @@ begin
             ('delegate_task', 'fleet_api, service_role'), ('reassign_task', 'fleet_api, service_role'),
             ('change_task', 'fleet_api, service_role'), ('retry_task', 'fleet_api, service_role'),
             ('retry_instance', 'fleet_api, service_role'), ('retry_incident', 'fleet_api, service_role'),
+            ('move_token', 'fleet_api, service_role'), ('fork_instance', 'fleet_api, service_role'),
+            ('find_steps', 'authenticated, fleet_api'), ('cost_to_repeat', 'authenticated, fleet_api'),
             ('discard_incident', 'fleet_api, service_role'), ('find_incidents', 'authenticated, fleet_api'), ('deploy_definition', 'fleet_api, service_role'),
             ('start_instance', 'fleet_api, service_role'), ('submit_task', 'fleet_api, service_role'),
             ('cancel_instance', 'fleet_api, service_role'), ('cancel_task', 'fleet_api, service_role'),

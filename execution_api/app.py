@@ -42,6 +42,7 @@ from execution_api.routes import (
     notifications,
     operations,
     questions,
+    repairs,
     tasks,
     webhooks,
 )
@@ -63,6 +64,7 @@ _ROOMS = (
     decisions,
     instances,
     incidents,
+    repairs,
     tasks,
     inbox,
     questions,

@@ -285,6 +285,8 @@ class InstanceLinks(BaseModel):
 class InstanceDetail(InstanceSummary):
     """A process instance with its tasks, newest first, and what its model and tool calls came to."""
 
+    forked_from: UUID | None = Field(description="of a fork: the instance that it came from")
+    forked_step: int | None = Field(description="of a fork: the step of that before which it begins")
     variables: dict[str, Any]
     tasks: list[Task] = Field(description="the newest 500; GET /tasks?instance=…&status=ALL has all of them")
     cost: InstanceCost

@@ -22,6 +22,7 @@ TAGS = [
     {"name": "Decisions", "description": "DMN files, their versions and their answers."},
     {"name": "Instances", "description": "Running and ended process instances."},
     {"name": "Incidents", "description": "What failed, and taking it up again."},
+    {"name": "Repair", "description": "What operators do with instances that went astray."},
     {"name": "Control", "description": "Cancelling work, and holding it back."},
     {"name": "Tasks", "description": "The inbox of people."},
     {"name": "Questions", "description": "What running tasks ask people."},

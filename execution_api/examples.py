@@ -312,6 +312,34 @@ _INCIDENT: Json = {
 }
 
 EXAMPLES: dict[str, Json] = {
+    "ForkRequest": {"task_id": _TASK_ID, "reason": "It searched in the wrong year.", "variables": {"year": 2026}},
+    "InstanceMoved": {"process_instance_id": _INSTANCE_ID, "step": 4},
+    "Items_Step_": {
+        "items": [
+            {
+                "proc_inst_id": _INSTANCE_ID,
+                "step": 2,
+                "kind": "task",
+                "task_id": _TASK_ID,
+                "activity_id": "decide",
+                "name": "Decide the refund",
+                "actor": "user:ann@example.org",
+                "at": _LATER,
+            }
+        ]
+    },
+    "MoveRequest": {"from": "decide", "to": "done", "reason": "It was decided by phone."},
+    "RepairRequest": {"action": "retry", "reason": "The model is back.", "process_definition_id": "refund"},
+    "Repairs": {
+        "dry_run": True,
+        "items": [
+            {"process_instance_id": _INSTANCE_ID, "incident_id": _TASK_ID, "outcome": "would", "detail": None},
+        ],
+        "done": 0,
+        "refused": 0,
+        "paid_again": None,
+        "next": None,
+    },
     "DiscardRequest": {"reason": "The order was entered by hand."},
     "Incident": _INCIDENT,
     "IncidentRetried": {
@@ -433,7 +461,15 @@ EXAMPLES: dict[str, Json] = {
     "Document": {**_DOCUMENT_HEAD, "content": "# Refund policy\n…", "sources": [], **_MADE},
     "EventPage": {"items": [_EVENT], "after": 1042, "next": None},
     "Health": {"status": "ok"},
-    "InstanceDetail": {**_SUMMARY, "variables": _VARIABLES, "tasks": [_TASK], "cost": _COST, "links": _LINKS},
+    "InstanceDetail": {
+        **_SUMMARY,
+        "forked_from": None,
+        "forked_step": None,
+        "variables": _VARIABLES,
+        "tasks": [_TASK],
+        "cost": _COST,
+        "links": _LINKS,
+    },
     "InstanceStarted": {"process_instance_id": _INSTANCE_ID, "links": _LINKS},
     "Items_Passage_": {"items": [_PASSAGE]},
     "DeletedDocument": {key: _SAVED_DOCUMENT[key] for key in ("doc_id", "title", "source")},

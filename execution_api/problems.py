@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kernel.errors import DatabaseUnavailable, Refused, TooMany
 from knowledge.embed import EmbeddingFailed
 from knowledge.source_text import DocumentUnreadable
-from process_engine.errors import DefinitionInvalid, EngineError, FormRejected, StepFailed
+from process_engine.errors import DefinitionInvalid, EngineError, FormRejected, RepairRefused, StepFailed
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:process-fleet:problem:"
@@ -176,6 +176,8 @@ def _of_the_floor_below(error: Exception) -> ApiProblem | None:
             fault = Fault(message=error.message, element_id=error.element_id)
             remedy = "Give the variables that the process needs, or correct its definition."
             return ApiProblem(422, "step_failed", f"The process cannot go on: {error}", remedy=remedy, errors=[fault])
+        case RepairRefused():
+            return ApiProblem(409, error.word, str(error), remedy=error.remedy)
         case EngineError():
             return ApiProblem(422, "not_processable", str(error))
         case _:

@@ -160,8 +160,13 @@ class InstanceSummary(Record):
 
 
 class Instance(InstanceSummary):
-    """A process instance whole. `state` is the engine's; `revision` is what a step is computed for."""
+    """A process instance whole. `state` is the engine's; `revision` is what a step is computed for.
 
+    Of a fork `forked_from` is the instance that it came from, and `forked_step` the step before which that stood.
+    """
+
+    forked_from: UUID | None = None
+    forked_step: int | None = None
     variables: Json
     state: Json
     revision: int

@@ -3,9 +3,10 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
-from kernel.models import Record
+from kernel.models import Json, Record
 
 
 class IncidentKind(StrEnum):
@@ -39,17 +40,46 @@ class Incident(Record):
     finished_at: datetime | None
 
 
-class RetriedIncident(Record):
-    """An incident that was taken up, and what its calls had come to that are made anew; 0 where none is.
+class PaidAgain(Record):
+    """What calls had come to that are made anew. `cost_usd` is None where the price of a model is not known."""
 
-    `cost_usd` is None where the price of a model is not known.
-    """
-
-    kind: IncidentKind
-    proc_inst_id: UUID | None
-    task_id: UUID | None
     model_calls: int
     tool_calls: int
     input_tokens: int
     output_tokens: int
     cost_usd: Decimal | None
+
+
+class RetriedIncident(PaidAgain):
+    """An incident that was taken up, and what that pays again: nothing unless it begins from scratch."""
+
+    kind: IncidentKind
+    proc_inst_id: UUID | None
+    task_id: UUID | None
+
+
+class InstanceStep(Record):
+    """A step that an instance made. `revision` is its number; 1 is the start.
+
+    `kind`: start, task (one was done), event (one came), change (of variables), move (of a token) or fork.
+    `activity_id` is the element of a task or event, or where a token was moved to. `given` and `output`: what it was
+    computed from (step_input in init.sql); None where the list is not to be whole.
+    """
+
+    revision: int
+    kind: Literal["start", "task", "event", "change", "move", "fork"]
+    task_id: UUID | None
+    engine_token: str | None
+    activity_id: str | None
+    name: str | None
+    output: Json | None
+    given: Json | None
+    actor: str | None
+    at: datetime | None
+
+
+class MovedToken(Record):
+    """An instance after a move."""
+
+    proc_inst_id: UUID
+    revision: int

@@ -4,6 +4,7 @@
     ├── DefinitionInvalid    the BPMN file cannot be run; `problems` says why, all of it
     ├── StepFailed           a process instance cannot go on: condition, mapping, no branch (an incident)
     ├── FormRejected         what a person submitted does not fit the task's form; `faults` says which fields
+    ├── RepairRefused        a repair by hand would not be sound; `word` says in one word why
     ├── TokenUnknown         the token is not open in this state: completed before, withdrawn, or never there
     ├── ExpressionError      an expression is wrong or cannot be evaluated
     └── NotPlainJson         a value has no JSON form (NaN, a date, a key that is not text)
@@ -56,6 +57,15 @@ class FormRejected(EngineError):
     def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
         self.faults = list(faults)
         super().__init__("; ".join(f"{field}: {message}" if field else message for field, message in faults))
+
+
+class RepairRefused(EngineError):
+    """A token cannot be moved so, or an instance not be forked so. `word` is for programs, `remedy` for people."""
+
+    def __init__(self, word: str, message: str, remedy: str) -> None:
+        self.word = word
+        self.remedy = remedy
+        super().__init__(message)
 
 
 class TokenUnknown(EngineError):

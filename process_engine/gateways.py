@@ -67,7 +67,7 @@ class ExclusiveGateway(_Choosing):
         return self._otherwise()
 
 
-class _Joining(Node):
+class Joining(Node):
     """A gateway that collects tokens: at most one per incoming flow goes into each activation; the others stay."""
 
     def _update_hook(self, my_task: Task) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]  # as Spiff's
@@ -100,11 +100,11 @@ class _Joining(Node):
         return not self._missing(arrived)
 
 
-class ParallelGateway(_Joining):
+class ParallelGateway(Joining):
     """Fires when every incoming flow has a token, and sends one along every outgoing flow (table 13.1)."""
 
 
-class InclusiveGateway(_Joining, _Choosing):  # pyright: ignore[reportIncompatibleMethodOverride]  # as Spiff's
+class InclusiveGateway(Joining, _Choosing):  # pyright: ignore[reportIncompatibleMethodOverride]  # as Spiff's
     """Fires when no further token can come, and sends one along every flow whose condition is true (table 13.3)."""
 
     def choose(self, my_task: Task) -> list[TaskSpec]:
@@ -120,21 +120,22 @@ class InclusiveGateway(_Joining, _Choosing):  # pyright: ignore[reportIncompatib
         missing = self._missing(arrived)
         for task in my_task.workflow.tasks.values():
             if task.task_spec is not self and task.has_state(TaskState.NOT_FINISHED_MASK):
-                reached = self._reached_from(task.task_spec)
+                reached = reached_from(task.task_spec, self)
                 if reached & missing and not reached & arrived.keys():
                     return False
         return True
 
-    def _reached_from(self, spec: TaskSpec) -> set[str | None]:
-        """The ids of the nodes a token at `spec` is at or can get to without passing this gateway.
 
-        It can leave an activity through a boundary event, too.
-        """
-        reached, frontier = {spec}, [spec]
-        while frontier:
-            spec = frontier.pop()
-            for following in [*spec.outputs, *(spec.boundaries if isinstance(spec, Node) else [])]:
-                if following is not self and following not in reached:
-                    reached.add(following)
-                    frontier.append(following)
-        return {node_id(node) for node in reached}
+def reached_from(spec: TaskSpec, without: TaskSpec) -> set[str | None]:
+    """The ids of the nodes a token at `spec` is at or can get to without passing the gateway `without`.
+
+    It can leave an activity through a boundary event, too.
+    """
+    reached, frontier = {spec}, [spec]
+    while frontier:
+        spec = frontier.pop()
+        for following in [*spec.outputs, *(spec.boundaries if isinstance(spec, Node) else [])]:
+            if following is not without and following not in reached:
+                reached.add(following)
+                frontier.append(following)
+    return {node_id(node) for node in reached}

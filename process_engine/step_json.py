@@ -31,6 +31,16 @@ def start_given(variables: Json, event: str | None = None, payload: Json | None 
     return {"kind": "start", "variables": variables, "event": event, "payload": payload}
 
 
+def move_given(token_id: str, target: str, variables: Json) -> Json:
+    """What a move was computed from."""
+    return {"kind": "move", "token": token_id, "to": target, "variables": variables}
+
+
+def fork_given(state: Json) -> Json:
+    """What a fork begins with."""
+    return {"kind": "fork", "state": state}
+
+
 def change_as_json(changed: Changed, revision: int, token_id: str | None, variables: Json) -> Json:
     """A change of `variables` as kernel.change_variables takes it, computed for `revision`."""
     result: Json = {

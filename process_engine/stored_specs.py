@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 from kernel.errors import NotFound
@@ -24,15 +25,26 @@ async def spec_of(kernel: Kernel, definition_id: str, version: int) -> Json:
     return found.spec
 
 
-async def compute(kernel: Kernel, step: Callable[[Library], _T]) -> _T:
-    """Compute a step, looking up the processes and decisions it needs, one after the other."""
+async def compute(kernel: Kernel, step: Callable[[Library], _T], at: datetime | None = None) -> _T:
+    """Compute a step, looking up the processes and decisions it needs, one after the other.
+
+    `at`: the newest versions are those of this time; None: of now.
+    """
     library = Library()
     for _ in range(_MOST_LOOKUPS):
         try:
             return step(library)
         except NotAtHand as missing:
-            library.add(missing, await _look_up(kernel, missing))
+            library.add(missing, await _look_up(kernel, missing if at is None else await _as_of(kernel, missing, at)))
     raise StepFailed("process", f"one step needs more than {_MOST_LOOKUPS} processes and decisions")
+
+
+async def _as_of(kernel: Kernel, missing: NotAtHand, at: datetime) -> NotAtHand:
+    if missing.version is not None:
+        return missing
+    versions = await (kernel.find_definitions if missing.kind == "process" else kernel.find_decisions)(missing.name)
+    known = [found.version for found in versions if found.created_at <= at]
+    return NotAtHand(missing.kind, missing.name, max(known, default=0))
 
 
 async def _look_up(kernel: Kernel, missing: NotAtHand) -> Deployed | None:

@@ -101,6 +101,13 @@ def open_work(workflow: BpmnWorkflow) -> list[Task]:
     ]
 
 
+def token_ids(tokens: list[Token]) -> Iterator[str]:
+    """The ids of tokens and of those inside them."""
+    for token in tokens:
+        yield token["id"]
+        yield from token_ids(token.get("inside", []))
+
+
 def work_of(workflow: BpmnWorkflow, token_id: str) -> Task:
     """The open task of a token. Raises TokenUnknown."""
     task = next((task for task in open_work(workflow) if str(task.id) == token_id), None)

@@ -50,7 +50,7 @@ from execution_api.notification_bodies import (
     SecretRotation,
     WebhookRequest,
 )
-from execution_api.repair_bodies import DiscardRequest, RetryRequest
+from execution_api.repair_bodies import DiscardRequest, ForkRequest, MoveRequest, RepairRequest, RetryRequest
 from execution_api.settings import ApiSettings
 from fleet.main import app as fleet_command
 from kernel.error_classes import ErrorClass
@@ -265,6 +265,9 @@ _BODIES: dict[str, type[BaseModel]] = {
     "/mcp-servers/import": McpServersImport,
     "/mcp-servers/crm": McpServerRequest,
     "/mcp-servers/erp": McpServerSwitch,
+    "/fork": ForkRequest,
+    "/move": MoveRequest,
+    "/repairs": RepairRequest,
 }
 
 
