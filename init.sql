@@ -3379,9 +3379,10 @@ declare
     v_tenant text := kernel.require_tenant();
     v_now timestamptz := kernel.now();
     v_how jsonb := jsonb_strip_nulls(jsonb_build_object(
-        'reason', p_reason, 'from_scratch', nullif(p_from_scratch, false), 'variables', (
-            select jsonb_agg(n order by n) from jsonb_object_keys(
-                coalesce(p_change -> 'given' -> 'variables', p_change -> 'variables', '{}')) n)));
+        'reason', p_reason, 'from_scratch', nullif(p_from_scratch, false),
+        'variables', case when p_change is not null then (
+            select coalesce(jsonb_agg(n order by n), '[]')
+            from jsonb_object_keys(coalesce(p_change -> 'given' -> 'variables', p_change -> 'variables')) n) end));
     v_task public.todolist;
     v_arrival public.event_arrival;
 begin
@@ -4921,11 +4922,17 @@ language sql stable set search_path = '' as $$
     with kept as (
         select s.revision, s.given ->> 'kind' as kind, s.given, row_number() over (order by s.revision) as place
         from public.step_input s where s.proc_inst_id = p_proc_inst_id
+    ), started_by as (                                           -- an event that is told beside the start it made
+        select min(e.event_id) as event_id from public.events e, kept k
+        where k.revision = 1 and k.given ->> 'event' is not null
+          and e.proc_inst_id = p_proc_inst_id and e.event_type = 'EVENT_RECEIVED'
     ), told as (                                                 -- the events of the steps in kept
-        select e.actor, e."timestamp", row_number() over (order by e.event_id) as place from public.events e
+        select e.actor, e."timestamp", row_number() over (order by e.event_id) as place
+        from public.events e left join started_by f on true
         where e.proc_inst_id = p_proc_inst_id
-          and (e.event_type in ('INSTANCE_STARTED', 'EVENT_RECEIVED', 'TOKEN_MOVED')
-               or (e.event_type = 'INCIDENT_RETRIED' and e.data ? 'variables'))
+          and (e.event_type in ('INSTANCE_STARTED', 'TOKEN_MOVED')
+               or (e.event_type = 'INCIDENT_RETRIED' and e.data ? 'variables')
+               or (e.event_type = 'EVENT_RECEIVED' and e.event_id is distinct from f.event_id))
     ), ended as (
         select e.task_id, max(e.event_id) as event_id from public.events e
         where e.proc_inst_id = p_proc_inst_id and e.event_type in ('TASK_COMPLETED', 'TASK_SUBMITTED')

@@ -192,6 +192,26 @@ async def test_what_is_not_known_exactly_is_refused(
     assert len(await kernel_api.find_instances()) == 1
 
 
+async def test_an_instance_that_an_event_started_can_be_forked(kernel_api: Kernel) -> None:
+    outputs = '<zeebe:output source="=sum * 2" target="n"/><zeebe:output source="=order" target="order"/>'
+    mapping = extensions(f"<zeebe:ioMapping>{outputs}</zeebe:ioMapping>")
+    begin = f'<bpmn:startEvent id="s">{mapping}{message("asked")}</bpmn:startEvent>'
+    nodes = "intermediateCatchEvent m, userTask a b, endEvent e"
+    await deploy(kernel_api, unique(begin + scope(nodes, "s -> m -> a -> b -> e", {"m": message()})))
+    await kernel_api.publish_message("asked", "", {"sum": 4, "order": "1"}, 60, "bob")
+    await work_off_arrivals(kernel_api)
+    [instance] = await kernel_api.find_instances()
+    await kernel_api.publish_message("paid", "1", {}, 60, "bob")
+    await work_off_arrivals(kernel_api)
+    await submit(kernel_api, instance.id, "a")
+    made = await kernel_api.find_steps(instance.id)
+    told = [(step.kind, step.activity_id, step.actor) for step in made]
+    assert told == [("start", "s", "kernel"), ("event", "m", "kernel"), ("task", "a", "user:ann@acme.test")]
+    assert sorted(step.at for step in made if step.at) == [step.at for step in made]
+    forked = await instance_of(kernel_api, await fork(kernel_api, instance.id, step_number=2))
+    assert (forked.variables["n"], forked.initiator) == (8, "bob")
+
+
 async def test_an_instance_that_had_ended_has_nothing_to_fork(kernel_api: Kernel, start: Start) -> None:
     instance = await start(unique(scope("startEvent s, userTask a, endEvent e", "s -> a -> e")))
     await submit(kernel_api, instance, "a")
