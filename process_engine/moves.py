@@ -53,7 +53,7 @@ def move(
         state: the state of the last step; not changed.
         source: the id of the token, or of the element that it is at.
         target: the id of an element of the same process or sub-process.
-        variables: set before, where the token would set them.
+        variables: set before, where the token would set them; its own, which end with it, are not looked at.
         library: the processes it calls and decisions it asks.
 
     Raises:
@@ -67,7 +67,7 @@ def move(
     there = _target(workflow, scope, target)
     branch = branch_into(there, task) if isinstance(there, Joining) else None
     check_joins(scope, task, there, branch)
-    assign(task, plain(PROCESS, "variables", variables))
+    assign(task, plain(PROCESS, "variables", variables), outside=True)
     withdraw(task)
     token = Task(scope, there, scope.task_tree, TaskState.FUTURE)
     if branch is not None:

@@ -112,6 +112,14 @@ def test_tokens_do_not_cross_the_border_of_a_sub_process_but_it_moves_as_a_whole
     assert moved(run, "z", "p1").open == ["x"]
 
 
+def test_variables_outlive_the_token_that_is_moved() -> None:
+    own = extensions('<zeebe:ioMapping><zeebe:input source="=1" target="n"/></zeebe:ioMapping>')
+    inside = scope("startEvent i, userTask x, endEvent f", "i -> x -> f")
+    around = scope("startEvent s, subProcess p1, userTask z, endEvent e", "s -> p1 -> z -> e", {"p1": own + inside})
+    run = Run(process(around))
+    assert moved(run, "p1", "z", n=2).variables == {"n": 2}
+
+
 def test_instances_of_a_repetition_are_moved_together() -> None:
     repeated = many(inside="<bpmn:loopCardinality>3</bpmn:loopCardinality>")
     run = Run(process(scope("startEvent s, userTask a b, endEvent e", "s -> a -> b -> e", {"a": repeated})))
