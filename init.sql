@@ -2745,6 +2745,20 @@ begin
     return query select t.* from public.tenants t where t.tenant_id = p_tenant_id;
 end $$;
 
+-- The retry policy of a tenant's tasks, for those that have none of their own; null: the default. See
+-- kernel.retry_policy. Holds from the next failed attempt on.
+create or replace function public.set_tenant_retries(p_tenant_id text, p_policy jsonb) returns setof public.tenants
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+    if p_policy is not null then
+        perform kernel.check_retry_policy(p_policy);
+    end if;
+    return query update public.tenants t set retry_policy = p_policy where t.tenant_id = p_tenant_id returning t.*;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no tenant "%s".', p_tenant_id), 'tenant_not_found');
+    end if;
+end $$;
+
 drop function if exists public.create_api_key(text, text, text);
 create or replace function public.create_api_key(
     p_tenant_id text, p_name text, p_key_hash text, p_role text default 'admin', p_scopes jsonb default null,
@@ -5343,7 +5357,7 @@ begin
     for v_grant in
         select p.oid::regprocedure as signature, g.roles
         from (values
-            ('create_tenant', ''), ('set_tenant_share', ''), ('create_api_key', ''),
+            ('create_tenant', ''), ('set_tenant_share', ''), ('set_tenant_retries', ''), ('create_api_key', ''),
             ('register_pod', 'fleet_pod, service_role'), ('heartbeat_pod', 'fleet_pod, service_role'),
             ('next_task', 'fleet_pod, service_role'), ('renew_lease', 'fleet_pod, service_role'),
             ('record_call', 'fleet_pod, service_role'), ('journalled_calls', 'fleet_pod, service_role'),

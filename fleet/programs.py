@@ -17,7 +17,7 @@ from fleet.fleet_tree import TENANT, FleetTree, check_data
 from fleet.secrecy import hide_from_other_processes
 from fleet.stopping import until_stopped
 from kernel.errors import SettingsInvalid
-from kernel.migrate import create_api_key, create_tenant, migrate, set_tenant_share
+from kernel.migrate import create_api_key, create_tenant, migrate, set_tenant_retries, set_tenant_share
 from kernel.settings import Settings, Via, read_settings
 
 ViaOption = Annotated[Via | None, typer.Option(help="How to reach the database; goes before FLEET_VIA.")]
@@ -33,6 +33,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(name="migrate")(migrate_database)
     app.command(name="create-key")(create_key)
     app.command(name="tenant-share")(tenant_share)
+    app.command(name="tenant-retries")(tenant_retries)
 
 
 def up(
@@ -139,6 +140,26 @@ def tenant_share(
     running = "any number of tasks" if max_running is None else f"at most {max_running} tasks"
     waiting = "any number" if max_waiting is None else f"at most {max_waiting}"
     out.print(f"{tenant}: weight {weight:g}, {running} at once, {waiting} waiting", highlight=False)
+
+
+def tenant_retries(
+    tenant: Annotated[str, typer.Argument(help="The tenant.")],
+    first: Annotated[float | None, typer.Option(help="Seconds before the second attempt; 5 unless given.")] = None,
+    factor: Annotated[float | None, typer.Option(help="By what the pause grows; 3 unless given.")] = None,
+    longest: Annotated[float | None, typer.Option(help="Seconds of the longest pause; 600 unless given.")] = None,
+    retry_on: Annotated[
+        list[str] | None, typer.Option(help="An error class that is retried, and no others; may be repeated.")
+    ] = None,
+) -> None:
+    """Set when failed attempts of a tenant's tasks are made again, where their definitions do not say so.
+
+    In the database of DATABASE_URL. Options not given are reset.
+    """
+    given = {"first_seconds": first, "factor": factor, "cap_seconds": longest, "retry_on": retry_on or None}
+    policy = {name: value for name, value in given.items() if value is not None}
+    set_tenant_retries(read_settings(Settings).postgres_url, tenant, policy or None)
+    said = ", ".join(f"{name} {', '.join(v) if isinstance(v, list) else f'{v:g}'}" for name, v in policy.items())
+    out.print(f"{tenant}: {said or 'the default'}", highlight=False)
 
 
 def _log_plainly() -> None:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -56,6 +56,16 @@ def set_tenant_share(
     """
     query: LiteralString = "select * from public.set_tenant_share(%s, %s::numeric, %s::int, %s::int)"
     _call(database_url, query, [tenant_id, weight, max_running, max_waiting])
+
+
+def set_tenant_retries(database_url: str, tenant_id: str, policy: dict[str, Any] | None) -> None:
+    """The retry policy of a tenant's tasks that have none of their own: {first_seconds, factor, cap_seconds, retry_on},
+    each optional (see kernel.retry_policy of init.sql); None: the default. Holds from the next failed attempt on.
+
+    Raises InvalidInput (what is no policy), NotFound (no such tenant).
+    """
+    query: LiteralString = "select * from public.set_tenant_retries(%s, %s::jsonb)"
+    _call(database_url, query, [tenant_id, None if policy is None else json.dumps(policy)])
 
 
 def create_api_key(

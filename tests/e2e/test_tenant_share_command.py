@@ -1,4 +1,4 @@
-"""`fleet tenant-share` against a real database."""
+"""`fleet tenant-share` and `fleet tenant-retries` against a real database."""
 
 import os
 import subprocess
@@ -7,9 +7,11 @@ import sys
 import psycopg
 
 
-def run(database_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(
+    database_url: str, *arguments: str, command: str = "tenant-share"
+) -> subprocess.CompletedProcess[str]:  # fmt: skip
     return subprocess.run(
-        [sys.executable, "-m", "fleet", "tenant-share", *arguments],
+        [sys.executable, "-m", "fleet", command, *arguments],
         env={**os.environ, "DATABASE_URL": database_url},
         capture_output=True,
         text=True,
@@ -31,3 +33,20 @@ def test_the_share_of_a_tenant_is_set_and_reset(database_url: str, owner: psycop
 def test_a_share_that_cannot_be_is_refused_by_name(database_url: str) -> None:
     refused = run(database_url, "acme", "--max-running", "0")
     assert refused.returncode == 1 and "max_running" in refused.stderr + refused.stdout
+
+
+def test_the_retries_of_a_tenant_are_set_refused_by_name_and_reset(
+    database_url: str, owner: psycopg.Connection
+) -> None:
+    policy = "select retry_policy from public.tenants where tenant_id = 'acme'"
+    options = ("--first", "60", "--factor", "5", "--retry-on", "timed_out", "--retry-on", "worker_lost")
+    given = run(database_url, "acme", *options, command="tenant-retries")
+    said = "acme: first_seconds 60, factor 5, retry_on timed_out, worker_lost\n"
+    assert (given.returncode, given.stdout, given.stderr) == (0, said, "")
+    expected = ({"first_seconds": 60, "factor": 5, "retry_on": ["timed_out", "worker_lost"]},)
+    assert owner.execute(policy).fetchone() == expected
+    refused = run(database_url, "acme", "--retry-on", "given_up", command="tenant-retries")
+    assert refused.returncode == 1 and 'retry_on ["given_up"]' in refused.stderr + refused.stdout
+    assert owner.execute(policy).fetchone() == expected
+    assert run(database_url, "acme", command="tenant-retries").stdout == "acme: the default\n"
+    assert owner.execute(policy).fetchone() == (None,)

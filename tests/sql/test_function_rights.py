@@ -19,6 +19,7 @@ EVERY_READER = READER | {"fleet_pod"}
 MAY_CALL: dict[str, set[str]] = {
     "create_tenant": set(),
     "set_tenant_share": set(),
+    "set_tenant_retries": set(),
     "create_api_key": set(),
     "register_pod": POD,
     "heartbeat_pod": POD,
