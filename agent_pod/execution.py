@@ -88,6 +88,8 @@ class Execution:
             return Stopped(SICK)
         keep = False
         work.aliases.add(str(runner.home), "home")
+        for pattern in runner.declaration.varies:
+            work.aliases.add_pattern(pattern)
         try:
             answer = await runner.run(_message(work, self._endpoints), task.timeout_seconds, stop)
             keep = isinstance(answer, Done) or (isinstance(answer, Failed) and not answer.broken)

@@ -3,16 +3,21 @@
 import sys
 from pathlib import Path
 
+import re2
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kernel.errors import SettingsInvalid
+
+_QUIET = re2.Options()
+_QUIET.log_errors = False
 
 
 class OrchestratorDeclaration(BaseModel):
     """`name` is the queue. `command` starts the child process: {python} stands for the pod's interpreter, {here} for
     the folder of the declaration. In its place `script` names a Python script with an environment of its own;
-    `environment` is where that is (see agent_pod/environments.py).
+    `environment` is where that is (see agent_pod/environments.py). `varies`: patterns of what differs between two runs
+    of a task by no doing of the task's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -22,6 +27,7 @@ class OrchestratorDeclaration(BaseModel):
     command: list[str] | None = Field(None, min_length=1)
     script: str | None = Field(None, min_length=1)
     memory_mb: int = Field(1024, ge=16)
+    varies: list[str] = []
     folder: Path
     environment: Path | None = None
 
@@ -30,6 +36,17 @@ class OrchestratorDeclaration(BaseModel):
         if (self.command is None) == (self.script is None):
             raise ValueError("it needs either `command` or `script`")
         return self
+
+    @field_validator("varies")
+    @classmethod
+    def _patterns(cls, given: list[str]) -> list[str]:
+        for pattern in given:
+            try:
+                re2.compile(pattern, _QUIET)
+            except re2.error as error:
+                said = error.args[0].decode(errors="replace")
+                raise ValueError(f"{pattern!r} is no pattern of RE2: {said}") from None
+        return given
 
     @property
     def script_path(self) -> Path:

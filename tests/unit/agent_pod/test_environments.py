@@ -108,6 +108,12 @@ async def test_a_pod_whose_named_orchestrator_has_no_environment_does_not_start(
         await serve(read_settings(PodSettings, database_url="postgresql://nowhere", **told))
 
 
+def test_a_pattern_of_what_varies_is_one(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("name: own\ndescription: d\ncommand: [x]\nvaries: ['[']\n")
+    with pytest.raises(SettingsInvalid, match=r"(?s)own\.yaml .*varies.*'\[' is no pattern of RE2"):
+        read_orchestrators(tmp_path, [])
+
+
 def test_a_declaration_has_a_command_or_a_script(tmp_path: Path) -> None:
     (tmp_path / "none.yaml").write_text("name: none\ndescription: neither\n")
     with pytest.raises(SettingsInvalid, match="needs either `command` or `script`"):

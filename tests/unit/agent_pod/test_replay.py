@@ -159,6 +159,25 @@ async def test_the_pods_address_token_and_folder_make_no_difference(bench: Bench
     assert all(word not in written for word in own) and "⟪pod_⟫" in written
 
 
+async def test_what_an_orchestrator_declares_to_vary_makes_no_difference(bench: Bench) -> None:
+    async def ask(names: list[str]) -> list[str]:
+        async with bench.again() as run, run.model() as model:
+            run.work.aliases.add_pattern("file-[a-z0-9]{4}")
+            answers: list[str] = []
+            for name in names:
+                said: Any = [{"role": "user", "content": f"Where is the key? The key is in {name} and {names[0]}."}]
+                answer = await model.chat.completions.create(model="m", messages=said)
+                answers.append(str(answer.choices[0].message.content))
+        return answers
+
+    await ask(["file-aaaa", "file-bbbb"])
+    again = await ask(["file-cccc", "file-dddd"])
+    assert "file-cccc" in again[0] and "file-dddd" in again[1], "the replayed answer has the names of this run"
+    assert set(bench.upstream.asked.values()) == {1} and len(await bench.calls()) == 2
+    await ask(["file-eeee", "file-eeee"])
+    assert len(await bench.calls()) == 3, "two names are not one"
+
+
 async def test_a_tool_that_may_have_run_is_run_again_with_the_same_key(bench: Bench) -> None:
     keys: list[str] = []
     running = asyncio.Event()

@@ -17,7 +17,7 @@ def test_the_shipped_orchestrators_are_declared() -> None:
 @pytest.mark.parametrize("path", DECLARATIONS, ids=lambda path: path.stem)
 def test_a_declaration_has_its_files_name_a_description_and_a_command(path: Path) -> None:
     declaration = yaml.safe_load(path.read_text())
-    assert declaration.keys() <= {"name", "description", "command", "script", "memory_mb"}
+    assert declaration.keys() <= {"name", "description", "command", "script", "memory_mb", "varies"}
     assert declaration["name"] == path.stem
     assert declaration["description"]
     assert isinstance(declaration.get("memory_mb", 1024), int)
