@@ -36,4 +36,5 @@ class CheckedOutput:
         """The refusal of a crew whose answers were all invalid."""
         if self._answers <= MOST_CORRECTIONS or not self._problems:
             return None
-        return kit.Refused(f"The answer was still invalid after {MOST_CORRECTIONS} corrections: {self._problems}")
+        reason = f"The answer was still invalid after {MOST_CORRECTIONS} corrections: {self._problems}"
+        return kit.Refused(reason, error_class="output_invalid")

@@ -27,6 +27,7 @@ class EndpointTool(MCPNativeTool):
     """A tool under its own name; what it returns is noted in the ledger."""
 
     def __init__(self, definition: dict[str, Any], client_factory: Any, ledger: Ledger) -> None:
+        """Take a tool as the endpoint lists it. Raises whatever pydantic raises for a schema it cannot hold."""
         name = definition["original_name"]
         schema = MCPToolResolver._json_schema_to_pydantic(name, definition["inputSchema"])
         described = {"description": definition["description"] or "", "args_schema": schema}
@@ -46,9 +47,11 @@ class EndpointTool(MCPNativeTool):
 def open_tools(task: kit.Task, ledger: Ledger) -> list[EndpointTool]:
     """The tools that the task may use, in the order of their names.
 
+    One whose arguments CrewAI cannot express is left out, which people are told.
+
     Raises:
         kit.Failed: the endpoint is not there, or does not take the task's token.
-        kit.Refused: `agent.tools` names a tool that the endpoint does not offer.
+        kit.Refused: `agent.tools` names a tool that the endpoint does not offer, or that CrewAI cannot express.
     """
 
     def client() -> MCPClient:
@@ -59,14 +62,23 @@ def open_tools(task: kit.Task, ledger: Ledger) -> list[EndpointTool]:
         offered = {tool["original_name"]: tool for tool in asyncio.run(_listed(client()))}
     except Exception as error:
         raise kit.Failed(f"The tool endpoint could not be opened: {kit.single_error(error)}") from error
-    named = (task.agent or {}).get("tools") or sorted(offered)
+    named = (task.agent or {}).get("tools") or []
     missing = sorted(set(named) - set(offered))
     if missing:
         raise kit.Refused(
             f"agent.tools names {', '.join(missing)}, which the tool endpoint does not offer; "
             f"it offers {', '.join(sorted(offered)) or 'none'}."
         )
-    return [EndpointTool(offered[name], client, ledger) for name in sorted(set(named))]
+    tools: list[EndpointTool] = []
+    for name in sorted(set(named) or offered):
+        try:
+            tools.append(EndpointTool(offered[name], client, ledger))
+        except Exception as error:
+            notice = f"CrewAI cannot express the arguments of the tool {name}: {error}"
+            if named:
+                raise kit.Refused(f"{notice}. Take it out of agent.tools, or use another orchestrator.") from error
+            kit.report_progress(task, f"Left out a tool. {notice}")
+    return tools
 
 
 async def _listed(client: MCPClient) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """A real MCP server with the tools a pod offers, and a record of what was called with which token."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,10 +37,16 @@ class ToolServer:
 
 
 @contextmanager
-def tool_server() -> Iterator[ToolServer]:
-    """Serve the tools on a free port: a 401 without one of `tokens`, a 503 for tool calls while `calls_break`."""
+def tool_server(odd: Callable[..., dict[str, Any]] | None = None) -> Iterator[ToolServer]:
+    """Serve the tools on a free port: a 401 without one of `tokens`, a 503 for tool calls while `calls_break`.
+
+    `odd` is one more tool.
+    """
     record = ToolServer()
-    app = _only_with_token(record, _tools(record).streamable_http_app(stateless_http=True, json_response=True))
+    tools = _tools(record)
+    if odd is not None:
+        tools.add_tool(odd)
+    app = _only_with_token(record, tools.streamable_http_app(stateless_http=True, json_response=True))
     with serving(app) as base:
         record.url = f"{base}/mcp"
         yield record

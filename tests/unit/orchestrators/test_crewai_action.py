@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import child_process
 import pytest
 from child_process import Child
 from crew_environment import crew_declaration
 from live_tool_server import ToolServer, tool_server
+from pydantic import Field
 from scripted_model import ScriptedModel, _completion, calls, fails, says, says_json, scripted_model
 
 pytestmark = pytest.mark.chaos
@@ -120,6 +121,23 @@ def test_a_tool_nobody_offers_and_a_tool_endpoint_that_is_away_are_told(crew: Ch
     assert "agent.tools names fly, which the tool endpoint does not offer" in reason and not retryable
     reason, retryable = crew.failure(task(tools_url="http://127.0.0.1:9/mcp"))
     assert "The tool endpoint could not be opened" in reason and retryable
+
+
+def test_a_tool_that_crewai_cannot_express_is_left_out_or_refused_where_it_is_named(
+    crew: Child, model: ScriptedModel, task: Ask
+) -> None:
+    def odd(name: Annotated[str, Field(alias="_name")]) -> dict[str, Any]:
+        """Pydantic has no field of this name."""
+        return {}
+
+    with tool_server(odd) as server:
+        server.tokens = {"token-1"}
+        model.script = [says("Done.")]
+        assert crew.output(task(tools_url=server.url, output_schema=None)) == {"text": "Done."}
+        assert "odd" not in {tool["function"]["name"] for tool in model.requests[0]["tools"]}
+        assert "Left out a tool" in server.called("report_progress")[0]["message"]
+        reason, retryable = crew.failure(task(tools_url=server.url, agent={**AGENT, "tools": ["odd"]}))
+        assert "cannot express the arguments of the tool odd" in reason and not retryable
 
 
 def test_its_requests_are_the_same_at_other_addresses(
