@@ -36,6 +36,7 @@ class Failed:
     `retryable` False: whoever worked on it says that another attempt cannot help, whatever the class.
     `broken`: the child process can take no other task. `output` is kept where there was one that led nowhere.
     `afresh`: the answers it got led to this, so another attempt asks the model again instead of replaying them.
+    `by_chance`: its process was killed from outside, whatever it had been answered.
     `retry_after_seconds`: another attempt is made no sooner, from when this is told.
     """
 
@@ -46,6 +47,7 @@ class Failed:
     broken: bool = True
     output: dict[str, Any] | None = None
     afresh: bool = False
+    by_chance: bool = False
     retry_after_seconds: float | None = None
 
 

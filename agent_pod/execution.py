@@ -135,7 +135,7 @@ def _judged(work: Work, answer: Answer) -> Answer:
     if work.calls.suspended and answer != Stopped("cancelled"):
         return Stopped(WAITING)
     checked = work.troubles.explain(answer) if isinstance(answer, Failed) else _checked(work.task, answer)
-    if isinstance(checked, Failed) and work.calls.followed_to_the_letter:
+    if isinstance(checked, Failed) and work.calls.followed_to_the_letter and not checked.by_chance:
         return replace(checked, afresh=True)  # the next attempt would follow the journal to the same end
     return checked
 

@@ -106,6 +106,7 @@ class Journal:
         replay = await through_outage(work, lambda: self._kernel.replay_call(work.task, call_id))
         asked.work.calls.packer.remember(asked.request)
         asked.work.calls.replayed += 1
+        asked.work.calls.passing += replay.outcome != "ok"
         self._metrics.replayed_calls.labels(asked.kind).inc()
         return asked.work.aliases.show(replay.response), replay.outcome == "ok"
 

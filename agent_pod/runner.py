@@ -10,9 +10,10 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,8 @@ class Runner:
         await self._child.log_end(timeout_seconds=1)
         how = f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
         said = f": {self._log.last_line}" if self._log.last_line else ""
-        return self._failed(_CRASHED, f"the orchestrator {how} before it answered{said}")
+        failed = self._failed(_CRASHED, f"the orchestrator {how} before it answered{said}")
+        return replace(failed, by_chance=code == -signal.SIGKILL)  # nothing kills itself so; faults have other signals
 
     async def _watch(self) -> tuple[ErrorClass, str]:
         """Returns what limit was passed, when one is."""

@@ -16,8 +16,9 @@ UNANSWERED = (STARTED, REPEAT)
 class TaskCalls:
     """What one run of a task knows of the journal. Empty until `load`.
 
-    `replayed` and `live` count the calls of this run: answered from the journal, and not. `running` are those that
-    have no answer yet, `asking` the ids of those that wait for one from outside; `suspended`: the task leaves its pod.
+    `replayed` and `live` count the calls of this run: answered from the journal, and not; `passing` those replayed
+    that are errors of tools, which are asked again after a failed attempt. `running` are those that have no answer yet,
+    `asking` the ids of those that wait for one from outside; `suspended`: the task leaves its pod.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class TaskCalls:
         self.packer = Packer()
         self.replayed = 0
         self.live = 0
+        self.passing = 0
         self.running = 0
         self.asking: set[int] = set()
         self.suspended = False
@@ -67,8 +69,8 @@ class TaskCalls:
 
     @property
     def followed_to_the_letter(self) -> bool:
-        """Whether every answer that this run got was from the journal, and there was one."""
-        return self.replayed > 0 and self.live == 0
+        """Whether every answer that this run got was from the journal, and the next run would get them all again."""
+        return self.replayed > 0 and self.live == 0 and self.passing == 0
 
     def divergence(self) -> int:
         """How many answered calls were not repeated, when a new call has ended; 0 once it was told."""

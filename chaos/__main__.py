@@ -13,9 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from chaos.effects_server import EffectsBook
 from chaos.evidence import gather, model_faults
 from chaos.faults import Faults, read_log
 from chaos.outside import Outside
+from chaos.person import Person
 from chaos.plan import FAULTS, Plan
 from chaos.referee import Verdict, judge
 from chaos.stage import Stage
@@ -56,6 +58,8 @@ async def run(plan: Plan, folder: Path) -> tuple[list[Verdict], Counter[str]]:
         await outside.deploy()
         keeping_up = asyncio.create_task(stage.keep_up())
         throwing = asyncio.create_task(faults.throw())
+        person = Person(outside, EffectsBook(stage.effects), plan.dice("person"))
+        answering = asyncio.create_task(person.answer_questions())
         begun = time.monotonic()
         try:
             await outside.start_all(plan.starts())
@@ -63,10 +67,12 @@ async def run(plan: Plan, folder: Path) -> tuple[list[Verdict], Counter[str]]:
         finally:
             await _end(throwing)
         await _calm(plan, faults, outside)
+        await _end(answering)
         evidence = await gather(plan, stage, outside)
         await _end(keeping_up)
     thrown = Counter(fault["kind"] for fault in read_log(faults.log)) + model_faults(stage.ledger)
-    return judge(evidence), thrown
+    thrown += EffectsBook(stage.effects).faults()
+    return [*judge(evidence), *person.verdicts()], thrown
 
 
 async def _calm(plan: Plan, faults: Faults, outside: Outside) -> None:

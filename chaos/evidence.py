@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from chaos.effects_server import EffectsBook
 from chaos.faults import read_log
 from chaos.outside import Outside
 from chaos.plan import PROCESSES, Plan
@@ -12,7 +13,7 @@ from chaos.process_reading import Drawing
 from chaos.referee import Evidence, Payment
 from chaos.stage import Stage
 
-_TAKES = ("kill_pod", "freeze_pod", "kill_orchestrator", "jump_clock")
+_TAKES = ("kill_pod", "freeze_pod", "kill_orchestrator", "jump_clock", "restart_database")
 
 
 async def gather(plan: Plan, stage: Stage, outside: Outside) -> Evidence:
@@ -28,14 +29,14 @@ async def gather(plan: Plan, stage: Stage, outside: Outside) -> Evidence:
         )
         ends = await cursor.fetchall()
         cursor = await owner.execute("select content from public.documents")
-        effects = Counter(content for (content,) in await cursor.fetchall())
+        saved = Counter(content for (content,) in await cursor.fetchall())
     return Evidence(
         expected={key: drawings[start.definition].expected(start.variables) for key, start in starts.items()},
         shown=shown,
         refused=outside.accepted.refused,
         payments=payments(stage.ledger),
         handed=[(line["what"], line["at"]) for line in read_log(stage.witness) if line["kind"] == "model"],
-        effects=effects,
+        effects=EffectsBook(stage.effects).done() + saved,
         takings=[fault for fault in read_log(stage.folder / "faults.jsonl") if _takes(fault, plan)],
         pods=plan.pods,
         instances_of=Counter(key for key, _ in instances),
@@ -58,4 +59,5 @@ def payments(ledger: Path) -> list[Payment]:
 
 
 def _takes(fault: dict[str, Any], plan: Plan) -> bool:
-    return fault["kind"] in _TAKES and not (fault["kind"] == "jump_clock" and fault["seconds"] < plan.lease_seconds / 3)
+    least = {"jump_clock": plan.lease_seconds / 3, "restart_database": plan.lease_seconds * 2 / 3}
+    return fault["kind"] in _TAKES and fault.get("seconds", 0) >= least.get(fault["kind"], 0)

@@ -19,6 +19,7 @@ _PAUSES = {  # seconds between two faults of a kind, from and to
     "freeze_pod": (8, 20),
     "kill_orchestrator": (8, 20),
     "kill_api": (15, 40),
+    "kill_effects": (15, 40),
     "restart_database": (5, 20),
     "cut_connections": (3, 10),
     "jump_clock": (10, 30),
@@ -58,7 +59,8 @@ class Faults:
             "kill_pod": self._kill_pod,
             "freeze_pod": self._freeze_pod,
             "kill_orchestrator": self._kill_orchestrator,
-            "kill_api": self._kill_api,
+            "kill_api": lambda dice: self._kill("api"),
+            "kill_effects": lambda dice: self._kill("effects"),
             "restart_database": self._restart_database,
             "cut_connections": self._cut_connections,
             "jump_clock": self._jump_clock,
@@ -91,13 +93,14 @@ class Faults:
                 self._note("kill_orchestrator", pod=name)
                 _signal(child.pid, signal.SIGKILL)
 
-    async def _kill_api(self, dice: Any) -> None:
-        self._note("kill_api")
-        _signal(self._stage.pid("api"), signal.SIGKILL)
+    async def _kill(self, name: str) -> None:
+        self._note(f"kill_{name}")
+        _signal(self._stage.pid(name), signal.SIGKILL)
 
     async def _restart_database(self, dice: Any) -> None:
-        self._note("restart_database")
+        begun = time.time()
         self._stage.server.crash()  # nothing else of the run goes on meanwhile: all of it needs the database
+        self._note("restart_database", at=begun, seconds=round(time.time() - begun, 1))
 
     async def _cut_connections(self, dice: Any) -> None:
         self._note("cut_connections", connections=self._stage.wire.cut(dice.uniform(0.2, 1)))
@@ -107,7 +110,7 @@ class Faults:
 
     def _note(self, kind: str, **more: Any) -> None:
         with self.log.open("a") as file:
-            file.write(json.dumps({"at": time.time(), "kind": kind, **more}) + "\n")
+            file.write(json.dumps({"at": time.time(), "kind": kind} | more) + "\n")
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 PROCESSES = Path(__file__).with_name("processes")
 FAULTS = (
     "kill_pod", "freeze_pod", "kill_orchestrator", "kill_api", "restart_database", "cut_connections", "jump_clock",
-    "429", "500", "drop", "hang",
+    "kill_effects", "429", "500", "drop", "hang", "effect_500", "effect_drop", "effect_hang",
 )  # fmt: skip
 
 
@@ -21,7 +21,7 @@ class Plan:
     seconds: float
     pods: int = 4
     faults: tuple[str, ...] = FAULTS
-    lease_seconds: int = 4
+    lease_seconds: int = 8
     calm_seconds: float = 240.0
 
     def dice(self, name: str) -> random.Random:

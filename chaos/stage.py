@@ -16,14 +16,18 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from chaos.database_wire import DatabaseWire
+from chaos.effects_server import SERVER
 from chaos.plan import Plan
 from fleet.children import Child, stop_all
 from kernel.embedded import EmbeddedPostgres
+from kernel.functions import Kernel
 from kernel.migrate import create_tenant, migrate, store_api_key
+from kernel.postgres import PostgresConnection
 
 TENANT = "chaos"
 _HERE = Path(__file__).resolve().parent
 _ROOM_SECONDS = 0.2
+_TOOL_SECONDS = 5
 _START_SECONDS = 90
 
 
@@ -34,6 +38,7 @@ class Stage:
         self.plan = plan
         self.folder = folder
         self.ledger = folder / "model.sqlite"
+        self.effects = folder / "effects.sqlite"
         self.witness = folder / "witness.jsonl"
         self.api_key = "fleet_" + secrets.token_urlsafe(32)
         self.api_url = f"http://127.0.0.1:{_free_port()}"
@@ -89,15 +94,10 @@ class Stage:
             self.server.url, host="127.0.0.1", port=self.wire.port, sslmode="disable", gssencmode="disable"
         )
         environment = {**os.environ, "DATABASE_URL": wired, "PYTHONUNBUFFERED": "1"}
-        model_port = _free_port()
-        asked = {
-            "port": model_port,
-            "ledger": self.ledger,
-            "seed": self.plan.seed,
-            "faults": ",".join(self.plan.faults),
-        }
-        options = [f"--{name}={value}" for name, value in asked.items()]
-        self._add("model", ["-m", "chaos.model_ledger", *options], dict(os.environ))
+        model_port, effects_port = _free_port(), _free_port()
+        self._add_outside("model", "model_ledger", port=model_port, ledger=self.ledger)
+        self._add_outside("effects", "effects_server", port=effects_port, database=self.effects)
+        await self._name_server(f"http://127.0.0.1:{effects_port}/mcp")
         api_port = self.api_url.rpartition(":")[2]
         self._add("api", ["-m", "fleet", "api", "--port", api_port], {**environment, "FLEET_API_RATE": "0"})
         for number in range(1, self.plan.pods + 1):
@@ -111,6 +111,7 @@ class Stage:
                     "FLEET_RUNNER_USER": getpass.getuser(),  # it writes the witness file
                     "FLEET_LEASE_SECONDS": str(self.plan.lease_seconds),
                     "FLEET_MODEL": "ledger",
+                    "FLEET_MCP_ALLOW": '["127.0.0.0/8"]',
                     "OPENAI_BASE_URL": f"http://127.0.0.1:{model_port}/v1",
                     "OPENAI_API_KEY": f"pod-{number}",  # by this the ledger knows who asks
                 },
@@ -120,11 +121,21 @@ class Stage:
     def _declare(self) -> Path:
         folder = self.folder / "orchestrators"
         folder.mkdir(exist_ok=True)
-        tools = json.dumps({"note": "save_document", "charge": "save_document"})
+        tools = json.dumps({"note": f"{SERVER}__note", "charge": f"{SERVER}__charge", "save": "save_document"})
         command = ["{python}", str(_HERE / "orchestrators" / "chaos_worker.py"), str(self.witness), tools]
         declaration = {"name": "chaos-worker", "description": "Does deeds.", "command": command, "memory_mb": 256}
         (folder / "chaos-worker.yaml").write_text(json.dumps(declaration))  # JSON is YAML
         return folder
+
+    def _add_outside(self, name: str, module: str, **options: object) -> None:
+        given = {**options, "seed": self.plan.seed, "faults": ",".join(self.plan.faults)}
+        self._add(name, ["-m", f"chaos.{module}", *(f"--{n}={value}" for n, value in given.items())], dict(os.environ))
+
+    async def _name_server(self, url: str) -> None:
+        connection = PostgresConnection(self.server.url, "fleet_api")
+        kernel = Kernel(connection).as_tenant(TENANT, "user:chaos")
+        await kernel.put_mcp_server(SERVER, url, timeout_seconds=_TOOL_SECONDS)
+        await connection.close()
 
     def _add(self, name: str, arguments: list[str], environment: dict[str, str]) -> None:
         log = self.folder / "logs" / f"{name}.log"

@@ -63,7 +63,7 @@ def crash_once(given: dict) -> None:
 
 
 def be_killed(given: dict) -> None:
-    os.kill(os.getpid(), 11)
+    os.kill(os.getpid(), given.get("signal", 11))
 
 
 def hang(given: dict) -> None:

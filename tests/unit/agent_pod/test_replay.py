@@ -214,6 +214,15 @@ async def test_a_document_saved_twice_with_one_key_is_there_once(
     assert [document.doc_id for document in await kernel_api.find_documents()] == [first]
 
 
+async def test_an_attempt_that_was_told_an_error_of_a_tool_again_does_not_pay_for_the_model_again(bench: Bench) -> None:
+    for replayed in (False, True):
+        async with bench.again() as run, run.model() as model:
+            await model.chat.completions.create(model="m", messages=asks("?"))
+            assert not replayed or run.work.calls.followed_to_the_letter
+            assert "no document" in await run.tool("read_document", document_id="nowhere")
+            assert not run.work.calls.followed_to_the_letter, "the next attempt asks the tool again"
+
+
 async def test_after_a_failure_the_model_is_asked_afresh_where_its_answers_led_there(bench: Bench) -> None:
     async with bench.again() as run, run.model() as model:
         await model.chat.completions.create(model="m", messages=asks("?"))

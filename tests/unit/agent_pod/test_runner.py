@@ -4,16 +4,20 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import pytest
 
 from agent_pod import process_tree
 from agent_pod.answer import Answer, Done, Failed, Stopped
+from agent_pod.desk import Desk
+from agent_pod.execution import _judged
 from agent_pod.registry import OrchestratorDeclaration
 from agent_pod.runner import Limits, Runner
+from kernel.models import ClaimedTask
 
 HERE = Path(__file__).parent
 ORCHESTRATORS = Path(__file__).resolve().parents[2] / "orchestrators"
@@ -71,6 +75,15 @@ async def test_a_crash_is_told_with_its_exit_code_and_last_words(naughty: Runner
 
 async def test_a_signal_is_told(naughty: Runner) -> None:
     assert "killed by signal 11" in (await failure(naughty, do="be_killed")).reason
+
+
+async def test_a_kill_from_outside_is_no_fault_of_the_answers_it_had(naughty: Runner) -> None:
+    failed = await failure(naughty, do="be_killed", signal=9)
+    assert failed.by_chance and "killed by signal 9" in failed.reason
+    work = Desk().open(cast(ClaimedTask, None))
+    work.calls.replayed = 1
+    assert not _judged(work, failed).afresh, "what it had been answered would be paid again"
+    assert _judged(work, replace(failed, by_chance=False)).afresh
 
 
 async def test_a_hanging_child_times_out(naughty: Runner) -> None:
