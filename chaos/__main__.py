@@ -81,9 +81,10 @@ async def _calm(plan: Plan, faults: Faults, outside: Outside) -> None:
     deadline = time.monotonic() + plan.calm_seconds
     while (left := deadline - time.monotonic()) > 0:
         ahead = await outside.until_only_time_is_missing(left)
-        if not ahead:
+        if ahead is None:
             return
-        await faults.move_clock(ahead)
+        if ahead > 0:
+            await faults.move_clock(ahead)
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

@@ -87,9 +87,9 @@ class Outside:
         """Wait until `number` instances have left RUNNING, at most `seconds`."""
         await self._until("select count(*) >= %s from public.bpm_proc_inst where status <> 'RUNNING'", seconds, number)
 
-    async def until_only_time_is_missing(self, seconds: float) -> float:
+    async def until_only_time_is_missing(self, seconds: float) -> float | None:
         """Wait, at most `seconds`, until nothing can be done but wait for the next attempt of a failed task; returns
-        how many seconds of the database's clock that is away, 0 where nothing waits."""
+        how many seconds of the database's clock that is away, None where nothing waits."""
         idle = """select count(*) filter (where available_at is null or status <> 'PENDING') = %s
                   from public.todolist where status in ('PENDING', 'IN_PROGRESS', 'WAITING')"""
         await self._until(idle, seconds, 0)
@@ -97,7 +97,7 @@ class Outside:
                           from public.todolist where status = 'PENDING' and available_at < 'infinity'"""
         async with await self._stage.owner() as owner:
             row = await (await owner.execute(next_attempt)).fetchone()
-        return float(row[0] or 0) if row else 0.0
+        return float(row[0]) if row and row[0] is not None else None
 
     async def _until(self, question: LiteralString, seconds: float, argument: int) -> None:
         deadline = time.monotonic() + seconds
