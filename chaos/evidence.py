@@ -30,6 +30,7 @@ async def gather(plan: Plan, stage: Stage, outside: Outside) -> Evidence:
         ends = await cursor.fetchall()
         cursor = await owner.execute("select content from public.documents")
         saved = Counter(content for (content,) in await cursor.fetchall())
+    faults = read_log(stage.folder / "faults.jsonl")
     return Evidence(
         expected={key: drawings[start.definition].expected(start.variables) for key, start in starts.items()},
         shown=shown,
@@ -37,7 +38,8 @@ async def gather(plan: Plan, stage: Stage, outside: Outside) -> Evidence:
         payments=payments(stage.ledger),
         handed=[(line["what"], line["at"]) for line in read_log(stage.witness) if line["kind"] == "model"],
         effects=EffectsBook(stage.effects).done() + saved,
-        takings=[fault for fault in read_log(stage.folder / "faults.jsonl") if _takes(fault, plan)],
+        takings=[_taking(fault, plan) for fault in faults if _takes(fault, plan)],
+        outages=[(f["at"], f["at"] + f["seconds"]) for f in faults if f["kind"] == "restart_database"],
         pods=plan.pods,
         instances_of=Counter(key for key, _ in instances),
         ends_of=Counter(instance_id for (instance_id,) in ends),
@@ -56,6 +58,12 @@ def payments(ledger: Path) -> list[Payment]:
     with sqlite3.connect(ledger) as book:
         rows = book.execute("select caller, prompt, arrived, paid from request where paid is not null").fetchall()
     return [Payment(*row) for row in rows]
+
+
+def _taking(fault: dict[str, Any], plan: Plan) -> dict[str, Any]:
+    """A pod learns of a jump of the clock when it renews its lease next; of an outage at its end."""
+    learns = {"jump_clock": plan.lease_seconds / 3 + 1, "restart_database": fault.get("seconds", 0)}
+    return {**fault, "until": fault["at"] + learns.get(fault["kind"], 0)}
 
 
 def _takes(fault: dict[str, Any], plan: Plan) -> bool:

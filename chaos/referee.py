@@ -27,7 +27,9 @@ class Evidence:
 
     `expected` {instance key: Expected} of what the API accepted; `shown` {key: the instance as the API shows it};
     `handed` [(prompt, when)] by the witness in user space; `effects` {key: how often it was done}; `takings` [{at,
-    kind, pod?}]: what can take the call from a pod that is waiting for its answer, or from each of the `pods`.
+    until?, kind, pod?}]: what can take the call from a pod that is waiting for its answer, or from each of the `pods`;
+    `until`: a pod may ask until then before it learns of it. `outages` [(begin, end)] of the database, for which an
+    answer waits in its pod.
     """
 
     expected: dict[str, Expected]
@@ -38,6 +40,7 @@ class Evidence:
     effects: Counter[str]
     takings: list[dict[str, Any]]
     pods: int
+    outages: list[tuple[float, float]] = field(default_factory=list)
     instances_of: Counter[str] = field(default_factory=Counter)
     ends_of: Counter[str] = field(default_factory=Counter)
 
@@ -106,7 +109,8 @@ def _payments(evidence: Evidence) -> tuple[Counter[str], Counter[str]]:
                 number
                 for number, taking in enumerate(evidence.takings)
                 if taking.get("pod", payment.caller) == payment.caller
-                and payment.arrived <= taking["at"] <= payment.paid + _ANSWER_ON_ITS_WAY_SECONDS
+                and payment.arrived <= taking.get("until", taking["at"])
+                and taking["at"] <= _on_its_way_until(payment, evidence.outages)
                 and (number, payment.caller) not in used
                 and not any(payment.arrived <= at <= taking["at"] for at in handed.get(payment.prompt, []))
             ),
@@ -118,6 +122,11 @@ def _payments(evidence: Evidence) -> tuple[Counter[str], Counter[str]]:
             used.add((taken, payment.caller))
             lost[payment.prompt] += 1
     return lost, kept
+
+
+def _on_its_way_until(payment: Payment, outages: list[tuple[float, float]]) -> float:
+    ends = [end for begin, end in outages if begin - 1 <= payment.paid <= end]
+    return max([payment.paid, *ends]) + _ANSWER_ON_ITS_WAY_SECONDS
 
 
 def _is_right(story: Expected, shown: dict[str, Any]) -> bool:

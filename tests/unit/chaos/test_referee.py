@@ -86,6 +86,17 @@ def test_a_call_in_flight_at_a_kill_may_be_paid_again_and_is_counted() -> None:
     assert wrong(taken("jump_clock", 10.05)) == set()
 
 
+def test_a_pod_may_ask_once_more_before_it_learns_of_a_jump_of_the_clock() -> None:
+    assert wrong(taken("jump_clock", 9.0, until=10.5)) == set()
+    assert wrong(taken("jump_clock", 9.0, until=9.5)) == {"paid twice without such a reason"}
+
+
+def test_an_answer_that_waits_for_the_database_is_on_its_way() -> None:
+    killed = taken("kill_pod", 16.0, pod="pod-1")
+    assert wrong(replace(killed, outages=[(9.5, 15.0)])) == set()
+    assert wrong(replace(killed, outages=[(9.5, 13.0)])) == {"paid twice without such a reason"}
+
+
 @pytest.mark.parametrize("at", [9.9, 15.0])
 def test_a_kill_at_another_time_or_of_another_pod_is_no_reason(at: float) -> None:
     assert wrong(taken("kill_pod", at, pod="pod-1")) == {"paid twice without such a reason"}
