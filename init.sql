@@ -4928,7 +4928,8 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- The steps of an instance in their order: what step_input has, and in between the tasks that are DONE, in the order of
--- the events that ended them, which are written under the lock of the instance. p_whole: with given and output.
+-- the events that ended them, which are written under the lock of the instance. p_whole: with given and output. Types
+-- of events are compared as text: at an upgrade their words are as new as this function, and cannot be read yet.
 create or replace function public.find_steps(p_proc_inst_id uuid, p_whole boolean default false)
 returns table (revision int, kind text, task_id uuid, engine_token text, activity_id text, name text, output jsonb,
                given jsonb, actor text, at timestamptz)
@@ -4939,14 +4940,14 @@ language sql stable set search_path = '' as $$
     ), started_by as (                                           -- an event that is told beside the start it made
         select min(e.event_id) as event_id from public.events e, kept k
         where k.revision = 1 and k.given ->> 'event' is not null
-          and e.proc_inst_id = p_proc_inst_id and e.event_type = 'EVENT_RECEIVED'
+          and e.proc_inst_id = p_proc_inst_id and e.event_type::text = 'EVENT_RECEIVED'
     ), told as (                                                 -- the events of the steps in kept
         select e.actor, e."timestamp", row_number() over (order by e.event_id) as place
         from public.events e left join started_by f on true
         where e.proc_inst_id = p_proc_inst_id
-          and (e.event_type in ('INSTANCE_STARTED', 'TOKEN_MOVED')
-               or (e.event_type = 'INCIDENT_RETRIED' and e.data ? 'variables')
-               or (e.event_type = 'EVENT_RECEIVED' and e.event_id is distinct from f.event_id))
+          and (e.event_type::text in ('INSTANCE_STARTED', 'TOKEN_MOVED')
+               or (e.event_type::text = 'INCIDENT_RETRIED' and e.data ? 'variables')
+               or (e.event_type::text = 'EVENT_RECEIVED' and e.event_id is distinct from f.event_id))
     ), ended as (
         select e.task_id, max(e.event_id) as event_id from public.events e
         where e.proc_inst_id = p_proc_inst_id and e.event_type in ('TASK_COMPLETED', 'TASK_SUBMITTED')
