@@ -46,7 +46,7 @@ def start(database_url: str, log: Path, port: int = 0) -> "subprocess.Popen[byte
 
 
 async def everything_delivered(owner: psycopg.Connection) -> None:
-    left = "select from outbox where status <> 'DELIVERED'"
+    left = "select 1 from outbox where status <> 'DELIVERED'"
     while owner.execute(left).fetchone():  # noqa: ASYNC110  # another process ends them
         await asyncio.sleep(0.1)
 
