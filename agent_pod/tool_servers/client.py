@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from kernel.reachable import Unreachable
 
 _LISTING_SECONDS = 15
 _MOST_PAGES = 20
-_MOST_TOOLS = 500
+_MOST_LISTED = 1_000_000  # characters of all tools of a server together; a model has to read them
 _LONGEST_REASON = 500
 # Errors that the client makes up itself where no answer came, or none that it can read.
 _MADE_UP = (types.CONNECTION_CLOSED, types.REQUEST_TIMEOUT, types.PARSE_ERROR, types.INVALID_REQUEST)
@@ -59,18 +60,19 @@ class ServerClient:
     async def list_tools(self, server: ServerAccess) -> Listing:
         """All tools of `server`. Raises ServerFailed."""
         seconds = min(server.timeout_seconds, _LISTING_SECONDS)
-        found: list[types.Tool] = []
-        async with self._attempt(server, seconds, "auto") as (client, _):
+        found: dict[str, Json] = {}
+        async with self._attempt(server, seconds, "auto") as client:
             cursor, pages = None, 0
-            while pages == 0 or (cursor is not None and pages < _MOST_PAGES):
+            while pages == 0 or cursor is not None:
                 page = await client.list_tools(cursor=cursor)
-                found += page.tools
+                found = {**{tool.name: _wire(tool) for tool in page.tools}, **found}
                 cursor, pages = page.next_cursor, pages + 1
+                if pages > _MOST_PAGES or len(json.dumps(found)) > _MOST_LISTED:
+                    raise TooLarge(f"has more tools than {_MOST_PAGES} pages or {_MOST_LISTED} characters of them")
             version = client.protocol_version
-        redaction = Redaction(server)
-        tools = [types.Tool.model_validate(redaction.value(_wire(tool))) for tool in found]
-        mode = version if version in MODERN_PROTOCOL_VERSIONS else "legacy"
-        return Listing(sorted(tools, key=lambda tool: tool.name)[:_MOST_TOOLS], mode)
+        redacted = Redaction(server).value(storable([found[name] for name in sorted(found)]))
+        tools = [types.Tool.model_validate(tool) for tool in redacted]
+        return Listing(tools, version if version in MODERN_PROTOCOL_VERSIONS else "legacy")
 
     async def call(
         self, server: ServerAccess, mode: str, tool: str, arguments: Json, meta: Json, seconds: float
@@ -80,7 +82,7 @@ class ServerClient:
         request = types.CallToolRequest(params=params)
         result: types.CallToolResult | None = None
         try:
-            async with self._attempt(server, seconds, mode) as (client, _):
+            async with self._attempt(server, seconds, mode) as client:
                 result = await _send(client, request)
         except ServerFailed:
             if result is None:  # else only the farewell failed
@@ -89,9 +91,7 @@ class ServerClient:
         return Redaction(server).value(storable(_wire(result.model_copy(update={"meta": None}))))
 
     @contextlib.asynccontextmanager
-    async def _attempt(
-        self, server: ServerAccess, seconds: float, mode: str
-    ) -> AsyncIterator[tuple[Client, WatchedTransport]]:
+    async def _attempt(self, server: ServerAccess, seconds: float, mode: str) -> AsyncIterator[Client]:
         transport = WatchedTransport(self._allowed, self._tls)
         headers = {name: value.get_secret_value() for name, value in server.headers.items()}
         timeout = httpx2.Timeout(seconds)
@@ -107,7 +107,7 @@ class ServerClient:
                     cache=None,
                 ) as client,
             ):
-                yield client, transport
+                yield client
         except Exception as error:
             raise _failure(server, _cause(error), transport, seconds) from None
 
@@ -142,9 +142,11 @@ def _failure(server: ServerAccess, error: BaseException, transport: WatchedTrans
 
 
 def _reason(error: BaseException, transport: WatchedTransport, seconds: float) -> str:
-    if transport.too_large or isinstance(error, TooLarge):
+    if transport.too_large:
         return f"answered with more than {MOST_BYTES >> 20} MB"
     match error:
+        case TooLarge():
+            return str(error)
         case TimeoutError() | httpx2.TimeoutException():
             return f"gave no answer within {seconds:g} s"
         case Unreachable() | httpx2.ConnectError():

@@ -14,7 +14,7 @@ _SETTING = "FLEET_MCP_ALLOW"
 
 
 class TooLarge(Exception):
-    """The server sent more than MOST_BYTES in one answer."""
+    """The server said more than fits; the message says what."""
 
 
 class WatchedTransport(httpx2.AsyncBaseTransport):

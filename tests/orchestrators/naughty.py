@@ -15,21 +15,25 @@ from orchestrators import kit
 def handle(task: kit.Task) -> dict:
     """Do what the task says."""
     deed = task.input.get("do", "answer")
-    if deed in ("ask_person", "ask_model"):
+    if deed in ("ask_person", "ask_model", "call_tool"):
         return {"said": globals()[deed](task)}
     globals()[deed](task.input)
     return {"did": deed, "pid": os.getpid()}
 
 
 def ask_person(task: kit.Task) -> str:
-    """What a person says, asked with nothing but one POST (MCP 2025-06-18, streamable HTTP)."""
-    arguments = {"name": "ask_person", "arguments": {"question": "May I?"}}
-    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": arguments}
+    """What a person says."""
+    return call_tool(task, {"name": "ask_person", "arguments": {"question": "May I?"}})["answer"]
+
+
+def call_tool(task: kit.Task, call: dict | None = None) -> dict:
+    """What a tool says, asked with nothing but one POST (MCP 2025-06-18, streamable HTTP)."""
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call or task.input["call"]}
     headers = {"Authorization": f"Bearer {task.token}", "Content-Type": "application/json"}
     headers |= {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": kit.MCP_PROTOCOL_VERSION}
     request = urllib.request.Request(task.tools_url, json.dumps(call).encode(), headers)
     with urllib.request.urlopen(request) as response:
-        return json.load(response)["result"]["structuredContent"]["answer"]
+        return json.load(response)["result"]["structuredContent"]
 
 
 def ask_model(task: kit.Task) -> str:

@@ -20,7 +20,8 @@ class ToolServer:
     """Tools: `charge` (not idempotent), `renew` (idempotent), `peek` (reads only), `headers`, `fails`.
 
     `done`: what was done, as (tool, argument, idempotency key). `asked`: the HTTP headers of all requests. The next
-    call hangs after it was done with `hang`, is cut off then with `cut`, and `status` answers everything.
+    call hangs after it was done with `hang`, is cut off then with `cut`, and `status` answers everything. A `legacy`
+    server knows MCP before 2026-07-28 only, one that `streams` answers with events.
     """
 
     def __init__(self) -> None:
@@ -69,27 +70,29 @@ class ToolServer:
         return {"number": len(self.done)}
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["ToolServer"]:
+    async def running(self, *, streams: bool = False, legacy: bool = False) -> AsyncIterator["ToolServer"]:
         # In a task of its own, because a fixture is entered and left by different ones.
-        serving = asyncio.create_task(self._serve())
+        serving = asyncio.create_task(self._serve(streams, legacy))
         await self._up.wait()
         yield self
         self.hang.set()
         self._down.set()
         await serving
 
-    async def _serve(self) -> None:
-        app = self._mcp.streamable_http_app(json_response=True)
-        async with app.router.lifespan_context(app), LoopServer(self._watched(app), "127.0.0.1", 0) as server:
+    async def _serve(self, streams: bool, legacy: bool) -> None:
+        app = self._mcp.streamable_http_app(json_response=not streams)
+        watched = self._watched(app, legacy)
+        async with app.router.lifespan_context(app), LoopServer(watched, "127.0.0.1", 0) as server:
             self.url = f"{server.url}/mcp"
             self._up.set()
             await self._down.wait()
 
-    def _watched(self, app: ASGIApp) -> ASGIApp:
+    def _watched(self, app: ASGIApp, legacy: bool) -> ASGIApp:
         async def watch(scope: Scope, receive: Receive, send: Send) -> None:
             self.asked.append({name.decode(): value.decode() for name, value in scope["headers"]})
-            if self.status is not None:
-                await PlainTextResponse("not now", self.status)(scope, receive, send)
+            too_new = legacy and self.asked[-1].get("mcp-protocol-version", "") > "2026"
+            if self.status is not None or too_new:
+                await PlainTextResponse("not now", self.status or 400)(scope, receive, send)
                 return
 
             async def send_or_break(message: Message) -> None:
