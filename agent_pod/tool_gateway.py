@@ -24,7 +24,7 @@ from agent_pod.storable import storable
 from agent_pod.suspension import Suspension
 from agent_pod.tool_result import as_result, is_failure
 from agent_pod.tool_servers.servers import TenantServers
-from agent_pod.tools import IDEMPOTENCY_KEY, OutcomeUnknown, Tool, ToolRefused
+from agent_pod.tools import IDEMPOTENCY_KEY, NotDone, OutcomeUnknown, Tool, ToolRefused
 from agent_pod.waiting_tools import Waits
 from kernel.errors import FleetError, InvalidInput, LeaseLost
 from knowledge.embed import EmbeddingFailed
@@ -140,6 +140,10 @@ async def _outcome(tool: Tool, asked: Asked, arguments: dict[str, Any]) -> tuple
         return result, not is_failure(result)
     except (LeaseLost, Waits, OutcomeUnknown):
         raise
+    except NotDone as failure:
+        if asked.may_have_run and not tool.idempotent:
+            raise OutcomeUnknown(str(failure)) from None
+        return storable({"error": str(failure)}), False
     except (ToolRefused, FleetError, EmbeddingFailed) as refusal:
         return storable({"error": str(refusal)}), False
     except Exception as defect:

@@ -22,6 +22,10 @@ class ToolRefused(Exception):
     """The call cannot be done as it was asked; the message tells the model what to change."""
 
 
+class NotDone(ToolRefused):
+    """The tool surely did nothing this time, which says nothing of an earlier try of the same call."""
+
+
 class OutcomeUnknown(Exception):
     """Nobody knows whether the tool did its work; the message says why. A tool that may run again is asked later."""
 

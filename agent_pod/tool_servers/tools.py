@@ -11,7 +11,7 @@ import mcp_types as types
 
 from agent_pod.tool_result import mcp_result
 from agent_pod.tool_servers.client import ServerClient, ServerFailed
-from agent_pod.tools import OutcomeUnknown, Tool, ToolRefused
+from agent_pod.tools import NotDone, OutcomeUnknown, Tool
 from kernel.mcp_server_models import ServerAccess
 from kernel.models import ClaimedTask, Json
 
@@ -66,7 +66,7 @@ def server_tool(client: ServerClient, server: ServerAccess, mode: str, tool: typ
         except ServerFailed as failure:
             if failure.may_have_run and not reads:
                 raise OutcomeUnknown(str(failure)) from None
-            raise ToolRefused(f"{tool.name}: {failure}") from None
+            raise NotDone(f"{tool.name}: {failure}") from None
 
     name = tool_name(server.name, tool.name)
     return ServerTool(name, tool.description or "", _sorted(tool.input_schema), reads, run, again, hints=hints)
@@ -76,7 +76,7 @@ def missing_tool(server: ServerAccess, name: str, why: str) -> ServerTool:
     """What stands for the tool `name` of a server that gives no list: a call says why."""
 
     async def run(_task: ClaimedTask, _arguments: Json, _meta: Json) -> Json:
-        raise ToolRefused(f"{name}: {why}")
+        raise NotDone(f"{name}: {why}")
 
     said = f"The MCP server {server.name!r} did not say what this does."
     return ServerTool(name, said, {"type": "object"}, False, run)

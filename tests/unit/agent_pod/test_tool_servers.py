@@ -101,6 +101,27 @@ async def test_a_call_whose_pod_died_runs_again_with_the_same_key_or_asks_a_pers
         assert billing.done[0] == billing.done[1] and billing.done[0][2]
 
 
+async def test_a_second_try_that_did_not_arrive_does_not_close_a_call_that_may_have_run(
+    bench: Bench, billing: ToolServer
+) -> None:
+    billing.hangs = True
+    async with bench.again() as run:
+        await names(run)
+        call = asyncio.create_task(run.tool("billing__renew", amount=7))
+        await billing.started.wait()
+        billing.hangs = False
+        async with bench.again() as other:
+            await names(other)
+            billing.status = 401
+            assert "It may have run: you may ask it again" in await other.tool("billing__renew", amount=7)
+            assert await outcomes(bench) == [("billing__renew", "started")]
+            billing.status = None
+            assert "number" in await other.tool("billing__renew", amount=7)
+        call.cancel()
+    assert len(billing.done) == 2 and billing.done[0] == billing.done[1]
+    assert await outcomes(bench) == [("billing__renew", "ok")]
+
+
 async def test_a_declared_tool_is_idempotent_too(bench: Bench, billing: ToolServer) -> None:
     await bench.api.put_mcp_server("billing", billing.url, headers={}, idempotent_tools=["charge"], timeout_seconds=5)
     billing.cut = True
