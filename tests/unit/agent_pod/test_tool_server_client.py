@@ -114,7 +114,7 @@ async def test_a_server_that_means_harm_costs_an_error_and_tells_no_secret(
     }
     async with serving(answer) as server:
         with pytest.raises(ServerFailed, match="the MCP server 'crm'") as failure:
-            await ServerClient([LOOPBACK]).list_tools(access(f"{server.url}/mcp", 1))
+            await ServerClient([LOOPBACK]).list_tools(access(f"{server.url}/mcp", 1 if kind == "hangs" else 60))
     assert reasons.get(kind, "") in str(failure.value)
     assert SECRET not in str(failure.value) and SECRET not in caplog.text
     assert not failure.value.may_have_run
