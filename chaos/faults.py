@@ -71,8 +71,9 @@ class Faults:
 
     async def _kill_pod(self, dice: Any) -> None:
         name = dice.choice(self._stage.pods)
-        self._note("kill_pod", pod=name)
-        _signal(self._stage.pid(name), signal.SIGKILL)
+        if self._stage.has_lived(name):
+            self._note("kill_pod", pod=name)
+            _signal(self._stage.pid(name), signal.SIGKILL)
 
     async def _freeze_pod(self, dice: Any) -> None:
         name, seconds = dice.choice(self._stage.pods), self._plan.lease_seconds * dice.uniform(1.2, 2)
@@ -94,8 +95,9 @@ class Faults:
                 _signal(child.pid, signal.SIGKILL)
 
     async def _kill(self, name: str) -> None:
-        self._note(f"kill_{name}")
-        _signal(self._stage.pid(name), signal.SIGKILL)
+        if self._stage.has_lived(name):
+            self._note(f"kill_{name}")
+            _signal(self._stage.pid(name), signal.SIGKILL)
 
     async def _restart_database(self, dice: Any) -> None:
         begun = time.time()

@@ -12,7 +12,7 @@ import psycopg
 from chaos.plan import PROCESSES, Start
 from chaos.stage import Stage
 
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 600
 _PAUSE_SECONDS = 0.3
 
 

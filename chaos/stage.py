@@ -28,6 +28,7 @@ TENANT = "chaos"
 _HERE = Path(__file__).resolve().parent
 _ROOM_SECONDS = 0.2
 _TOOL_SECONDS = 5
+_LEAST_LIFE_SECONDS = 10
 _START_SECONDS = 90
 
 
@@ -66,6 +67,10 @@ class Stage:
         process = self.children[name].process
         assert process is not None
         return process.pid
+
+    def has_lived(self, name: str) -> bool:
+        """Whether a program was started long enough ago to be at work: else a slow machine would run nothing at all."""
+        return time.monotonic() - self.children[name].starts[-1] > _LEAST_LIFE_SECONDS
 
     async def keep_up(self) -> None:
         """Start again whatever has died, until cancelled."""
