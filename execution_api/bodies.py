@@ -1,11 +1,12 @@
 """What goes into the API and comes out, where it is not a row that the kernel returns as it is."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from execution_api.access import Role, Scope
 from kernel.journal_models import Call, Cost
@@ -29,6 +30,16 @@ TaskFilter = Literal["ALL", "TODO", "PENDING", "IN_PROGRESS", "WAITING", "DONE",
 _Text = Annotated[str, Field(max_length=20_000)]
 # what a due time or an expiry can sensibly be; beyond it times are no longer the same in all programs
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2999, 12, 31, tzinfo=UTC)
+
+
+def _as_written(value: object) -> object:
+    if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d[Tt ]", value):
+        return value
+    raise ValueError("is no time like 2026-11-20T09:30:00Z")  # pydantic would take numbers as Unix time
+
+
+SentTime = Annotated[AwareDatetime, BeforeValidator(_as_written)]
+"""A time with its zone in a request, as RFC 3339 writes it."""
 
 
 class Request(BaseModel):
@@ -72,8 +83,8 @@ class BulkCancelRequest(Request):
     process_definition_id: DefinitionId | None = None
     version: Version | None = None
     initiator: Person | None = None
-    started_from: AwareDatetime | None = None
-    started_before: AwareDatetime | None = None
+    started_from: SentTime | None = None
+    started_before: SentTime | None = None
 
 
 class RollbackRequest(Request):
@@ -111,7 +122,7 @@ class TaskChange(Request):
     """Changes what is given, and nothing else."""
 
     priority: int = Field(3, ge=1, le=5, description="5 is the highest")
-    due_at: Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST)] | None = Field(
+    due_at: Annotated[SentTime, Field(ge=_EARLIEST, le=_LATEST)] | None = Field(
         None, description="when it should be done; null: no time"
     )
 
@@ -122,9 +133,7 @@ class KeyRequest(Request):
     name: Annotated[str, Field(min_length=1, max_length=200, description="what it is for; written to events")]
     role: Role
     scopes: list[Scope] | None = Field(None, max_length=20, description="only these of the role's scopes; none: all")
-    expires_at: Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST)] | None = Field(
-        None, description="none: never"
-    )
+    expires_at: Annotated[SentTime, Field(ge=_EARLIEST, le=_LATEST)] | None = Field(None, description="none: never")
 
 
 class RotateRequest(Request):

@@ -11,9 +11,8 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime
 
-from execution_api.bodies import LARGEST_EVENT_ID, EventPage, Page
+from execution_api.bodies import LARGEST_EVENT_ID, EventPage, Page, SentTime
 from kernel.models import Event
 
 _T = TypeVar("_T")
@@ -26,7 +25,7 @@ AfterId = Annotated[UUID | None, Query(description="id of the last item of the p
 AfterName = Annotated[str | None, Query(max_length=255, description="id of the last item of the page before")]
 AfterNumber = Annotated[int, _A_SEQUENCE]
 Time = Annotated[
-    AwareDatetime | None,
+    SentTime | None,
     Query(description="a time with its zone: 2026-11-20T09:30:00Z", examples=["2026-11-20T09:30:00Z"]),
 ]
 
