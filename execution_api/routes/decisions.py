@@ -89,8 +89,8 @@ async def evaluate_decision(decision_id: DecisionId, body: DecisionRequest, kern
     try:
         output = evaluate(decision.spec, body.variables)
     except ExpressionError as error:
-        remedy = "Give the variables that the decision needs, or correct it."
-        raise ApiProblem(422, "decision_failed", f"The decision cannot be made: {error}", remedy=remedy) from error
+        detail, remedy = f"The decision cannot be made: {error}", "Give the variables that it needs, or correct it."
+        raise ApiProblem(422, "decision_failed", detail, field="variables", remedy=remedy) from error
     return DecisionMade(id=decision.id, version=decision.version, output=output)
 
 
