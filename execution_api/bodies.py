@@ -20,6 +20,8 @@ DEFAULT_GRACE_SECONDS = 3600
 
 DefinitionId = Annotated[str, Field(min_length=1, max_length=255, description="id of the BPMN process element")]
 Version = Annotated[int, Field(ge=1, le=LARGEST_VERSION, description="a deployed version; none: the newest")]
+SentVersion = Annotated[Version, Field(strict=True)]
+"""A version in a JSON body: a number, and not a text that looks like one."""
 Variables = Annotated[dict[str, Any], Field(description="process variables: any JSON")]
 Person = Annotated[str, Field(min_length=1, max_length=320, description="a person's e-mail address")]
 GroupName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -52,7 +54,7 @@ class StartRequest(Request):
     """Starts a process instance."""
 
     process_definition_id: DefinitionId
-    version: Version | None = None
+    version: SentVersion | None = None
     variables: Variables = Field(default_factory=dict)
     initiator: Person | None = Field(
         None,
@@ -77,11 +79,11 @@ class BulkCancelRequest(Request):
     """Cancels all process instances that fit. At least one of the filters must be given."""
 
     reason: str = Field(min_length=1, max_length=2000, description="why; written to each instance's events")
-    dry_run: bool = Field(True, description="true: only say which ones it would be")
-    most: int = Field(100, ge=1, le=500, description="most instances to cancel at once")
+    dry_run: bool = Field(True, strict=True, description="true: only say which ones it would be")
+    most: int = Field(100, strict=True, ge=1, le=500, description="most instances to cancel at once")
     status: Literal["RUNNING", "ERROR"] | None = Field(None, description="none: both")
     process_definition_id: DefinitionId | None = None
-    version: Version | None = None
+    version: SentVersion | None = None
     initiator: Person | None = None
     started_from: SentTime | None = None
     started_before: SentTime | None = None
@@ -90,7 +92,7 @@ class BulkCancelRequest(Request):
 class RollbackRequest(Request):
     """Makes an old version the newest one."""
 
-    version: Version = Field(description="the version whose BPMN file is deployed again, as a new version")
+    version: SentVersion = Field(description="the version whose BPMN file is deployed again, as a new version")
 
 
 class ClaimRequest(Request):
@@ -121,7 +123,7 @@ class ReassignRequest(Request):
 class TaskChange(Request):
     """Changes what is given, and nothing else."""
 
-    priority: int = Field(3, ge=1, le=5, description="5 is the highest")
+    priority: int = Field(3, strict=True, ge=1, le=5, description="5 is the highest")
     due_at: Annotated[SentTime, Field(ge=_EARLIEST, le=_LATEST)] | None = Field(
         None, description="when it should be done; null: no time"
     )
@@ -140,7 +142,11 @@ class RotateRequest(Request):
     """Replaces an API key by another."""
 
     grace_seconds: int = Field(
-        DEFAULT_GRACE_SECONDS, ge=0, le=2_592_000, description="how long the old key is valid still; at most 30 days"
+        DEFAULT_GRACE_SECONDS,
+        strict=True,
+        ge=0,
+        le=2_592_000,
+        description="how long the old key is valid still; at most 30 days",
     )
 
 
@@ -152,7 +158,7 @@ class MessageRequest(Request):
         "", description="says which instance is meant: what its correlationKey gave"
     )
     variables: Variables = Field(default_factory=dict)
-    ttl_seconds: Annotated[int, Field(ge=0, le=2_592_000)] = Field(
+    ttl_seconds: Annotated[int, Field(strict=True, ge=0, le=2_592_000)] = Field(
         3600, description="how long it is kept where nobody waits for it yet"
     )
 
@@ -251,7 +257,7 @@ class DecisionRequest(Request):
     """Asks a decision."""
 
     variables: Variables = Field(default_factory=dict)
-    version: Version | None = None
+    version: SentVersion | None = None
 
 
 class DecisionMade(BaseModel):

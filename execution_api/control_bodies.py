@@ -20,8 +20,8 @@ class CancellationRequest(Request):
     scope: Literal["task", "instance", "agent", "orchestrator", "tenant"]
     key: _Key | None = Field(None, description="id of the task, instance, agent or orchestrator; none for `tenant`")
     reason: _Reason
-    dry_run: bool = Field(True, description="true: only say what it would be")
-    most: int = Field(100, ge=1, le=MOST_LISTED, description="most instances and tasks to cancel at once")
+    dry_run: bool = Field(True, strict=True, description="true: only say what it would be")
+    most: int = Field(100, strict=True, ge=1, le=MOST_LISTED, description="most instances and tasks to cancel at once")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -41,9 +41,11 @@ class KillSwitchRequest(Request):
     key: _Key | None = Field(None, description="id of the agent or orchestrator; none for `tenant`")
     reason: _Reason
     stops_running: bool = Field(
-        False, description="true: running tasks are handed back, the attempt not counted; false: they may finish"
+        False,
+        strict=True,
+        description="true: running tasks are handed back, the attempt not counted; false: they may finish",
     )
-    drill: bool = Field(False, description="true: only say what would be stopped, and write an event")
+    drill: bool = Field(False, strict=True, description="true: only say what would be stopped, and write an event")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

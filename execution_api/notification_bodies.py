@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, field_validator, model_validator
 
 from execution_api.bodies import LARGEST_EVENT_ID, Person, Request
 from kernel.notification_models import NotificationType, WebhookEndpoint, WebhookType
 
-NotifyId = Annotated[int, Field(ge=1, le=LARGEST_EVENT_ID)]
+NotifyId = Annotated[int, Field(strict=True, ge=1, le=LARGEST_EVENT_ID)]
 Channel = Literal["email", "fcm"]
 _Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["22:00"])]
 _ADDRESS = r"^[^@\s,;:<>]+@[^@\s,;:<>]+$"
@@ -37,7 +37,7 @@ def _url(text: str) -> str:
 class ReadFlag(Request):
     """Whether a notification was read."""
 
-    read_flag: bool
+    read_flag: StrictBool
 
 
 class ReadThrough(Request):
@@ -107,7 +107,9 @@ class WebhookRequest(Request):
 class WebhookChange(WebhookRequest):
     """An endpoint as it is to be from now on."""
 
-    enabled: bool = Field(True, description="true also takes one up again that was disabled because it was gone")
+    enabled: bool = Field(
+        True, strict=True, description="true also takes one up again that was disabled because it was gone"
+    )
 
 
 DEFAULT_SECRET_GRACE_SECONDS = 86_400

@@ -25,7 +25,9 @@ class RetryRequest(Request):
         "should start an instance, put over what came with it",
     )
     from_scratch: bool = Field(
-        False, description="true: the task's journal is set aside, so every model and tool call is made anew"
+        False,
+        strict=True,
+        description="true: the task's journal is set aside, so every model and tool call is made anew",
     )
 
     @model_validator(mode="after")

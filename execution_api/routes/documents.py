@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import File, Form, Query, Request, UploadFile
+from pydantic import AfterValidator
 
 from execution_api.auth import CallersKernel
 from execution_api.bodies import Items, Page, SavedDocument
@@ -21,6 +22,13 @@ from knowledge.file_reader import ReadFile
 router = room("Documents", "/documents")
 
 _LONGEST_SOURCE = 500
+
+
+def _has_words(text: str) -> str:
+    if not text.strip():  # more characters are white space to Python than to the pattern
+        raise ValueError("is empty: say what is looked for")
+    return text
+
 
 SourceField = Annotated[
     str | None,
@@ -69,7 +77,11 @@ async def list_documents(
 async def search_documents(
     request: Request,
     kernel: CallersKernel,
-    q: Annotated[str, Query(min_length=1, max_length=2000, pattern=r"\S", description="what is looked for")],
+    q: Annotated[
+        str,
+        AfterValidator(_has_words),
+        Query(min_length=1, max_length=2000, pattern=r"\S", description="what is looked for"),
+    ],
     limit: Annotated[int, Query(ge=1, le=50, description="most passages")] = 8,
 ) -> Items[Passage]:
     """The passages nearest to `q` by words and by meaning, best first."""

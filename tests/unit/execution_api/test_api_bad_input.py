@@ -90,9 +90,7 @@ async def test_a_condition_that_cannot_be_evaluated_stops_the_start_and_is_named
         )
     )
     for variables in ({}, {"amount": "ten"}, {"amount": None}, {"amount": {"value": 1}}):
-        answer = await client.post(
-            "/instances", json={"process_definition_id": definition, "variables": variables}
-        )
+        answer = await client.post("/instances", json={"process_definition_id": definition, "variables": variables})
         problem = answer.json()
         assert (answer.status_code, problem["type"].rpartition(":")[2]) == (422, "step_failed"), answer.text
         assert "amount" in problem["detail"] and problem["errors"][0]["element_id"], problem

@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from execution_api.problems import MEDIA_TYPE
 from process_engine.definition import parse
 
 Document = dict[str, Any]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def operations(document: Document) -> list[tuple[str, Document]]:
@@ -106,3 +109,17 @@ def test_the_idempotency_key_is_documented(document: Document, path: str) -> Non
     assert "Idempotency-Key" in {parameter["name"] for parameter in operation["parameters"]}
     succeeded = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
     assert all("Idempotency-Replayed" in answer["headers"] for answer in succeeded)
+
+
+def test_the_documents_name_every_address_with_its_scope(document: Document) -> None:
+    rows = re.findall(r"^\| `([A-Z]+ /\S*)` \| (\S+) \| (.+) \|$", (ROOT / "docs/http-api.md").read_text(), re.M)
+    assert {address: (scope.strip("`"), what) for address, scope, what in rows} == {
+        where: (operation.get("x-scope") or "none", operation["summary"]) for where, operation in operations(document)
+    }
+    assert len(rows) == len(operations(document))
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_readme_names_addresses_that_are_there(document: Document, name: str) -> None:
+    named = set(re.findall(r"`([A-Z]+ /[^`\s]*)`", (ROOT / name).read_text()))
+    assert len(named) > 25 and named <= {where for where, _ in operations(document)} | {"POST /complete"}
