@@ -225,6 +225,7 @@ _WEBHOOK: Json = {
     "enabled": True,
     "disabled_reason": None,
     "created_at": _AT,
+    "old_secret_until": None,
 }
 _MCP_SERVER_REQUEST: Json = {
     "url": "https://tools.example.org/crm/mcp",
@@ -403,6 +404,7 @@ EXAMPLES: dict[str, Json] = {
         "refused": [{"name": "files", "reason": "it runs over stdio, and pods start no commands of tenants"}],
         "ignored": {},
     },
+    "SecretRotation": {"grace_seconds": 86400},
     "NewWebhook": {**_WEBHOOK, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
     "Notification": _NOTIFICATION,
     "Page_Delivery_": {"items": [_DELIVERY], "next": "/deliveries?status=DEAD&before=71&limit=1"},
