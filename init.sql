@@ -106,8 +106,11 @@ language sql immutable as $$
         ('output_refused', false, false, true, 'the database cannot hold the output'),
         ('input_refused', false, false, true, 'what the task was given cannot be worked on'),
         ('definition_invalid', false, false, true, 'the definition asks for what is not there, or cannot go on'),
+        ('limit_reached', false, false, true, 'the task, or all of its tenant, has used what it may'),
         ('given_up', false, false, true, 'a person decided that the task fails')
 $$;
+alter type public.event_type add value if not exists 'LIMIT_NEAR';
+alter type public.event_type add value if not exists 'LIMIT_EXTENDED';
 
 -- == 2. Roles ========================================================================================================
 -- anon, authenticated and service_role are Supabase's; they are made only where they are missing. fleet_api,
@@ -143,6 +146,10 @@ alter table public.tenants add column if not exists weight numeric not null defa
 alter table public.tenants add column if not exists max_running int;
 alter table public.tenants add column if not exists max_waiting int;
 alter table public.tenants add column if not exists retry_policy jsonb;      -- of its tasks; see kernel.retry_policy
+-- limits: what each task may use; see chapter 7. budget: what all of them may use, {day?: {tokens?, cost_usd?}, month?:
+-- ...}; days and months are those of UTC.
+alter table public.tenants add column if not exists limits jsonb not null default '{}';
+alter table public.tenants add column if not exists budget jsonb not null default '{}';
 
 create table if not exists public.api_key (
     tenant_id text not null references public.tenants,
@@ -279,6 +286,10 @@ alter table public.todolist
     add column if not exists retry_policy jsonb,
     add column if not exists failed_attempts jsonb not null default '[]',
     add column if not exists error_class text;
+-- limits: what its activity allows it; see chapter 7. ran_seconds: how long its ended runs were in a pod.
+alter table public.todolist
+    add column if not exists limits jsonb,
+    add column if not exists ran_seconds double precision not null default 0;
 
 create unique index if not exists todolist_once_per_activity
     on public.todolist (tenant_id, proc_inst_id, activity_id, iteration) where proc_inst_id is not null;
@@ -559,6 +570,8 @@ create table if not exists public.agent_profile (
     primary key (tenant_id, agent_id)
 );
 
+alter table public.agent_profile add column if not exists limits jsonb not null default '{}';   -- see chapter 7
+
 -- The tool servers of a tenant. Its url may have a query and its headers hold credentials: both reach nobody but the
 -- pod that holds one of the tenant's tasks, through task_mcp_servers.
 create table if not exists public.mcp_server (
@@ -575,7 +588,6 @@ create table if not exists public.mcp_server (
     updated_at timestamptz not null,
     primary key (tenant_id, name)
 );
-
 create table if not exists public.agent_orch (
     id text primary key,                               -- the name that a definition uses; also the queue
     description text not null,
@@ -706,6 +718,36 @@ create table if not exists public.kill_switch (
 create unique index if not exists kill_switch_set
     on public.kill_switch (coalesce(tenant_id, ''), scope, key) where released_at is null;
 
+-- What people added to the limits of a task, and which of them it was warned of.
+create table if not exists public.task_limit (
+    tenant_id text not null,
+    task_id uuid not null,
+    kind text not null,
+    added numeric not null default 0,
+    warned_at timestamptz,
+    primary key (tenant_id, task_id, kind)
+);
+
+-- What a tenant's calls came to, for its budget. Many pods write at once: each to the shard of its claim.
+create table if not exists public.tenant_spend (
+    tenant_id text not null,
+    day date not null,                                 -- of UTC
+    shard smallint not null,
+    tokens bigint not null,
+    cost_usd numeric(20, 8) not null,
+    primary key (tenant_id, day, shard)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
+
+-- Which budget a tenant was warned of.
+create table if not exists public.budget_warning (
+    tenant_id text not null,
+    period text not null check (period in ('day', 'month')),
+    begins_on date not null,
+    kind text not null,
+    warned_at timestamptz not null,
+    primary key (tenant_id, period, begins_on, kind)
+);
+
 create sequence if not exists kernel.fencing_token;
 
 -- Some sequences are used as registers, because a sequence is read without MVCC: their last_value costs the same
@@ -830,6 +872,12 @@ $$;
 create or replace function kernel.rank_of(p_time timestamptz) returns bigint
 language sql stable as $$
     select (extract(epoch from p_time) * 1000000000)::bigint
+$$;
+
+-- How long the runs of a task were in a pod, with the one that ends at p_until.
+create or replace function kernel.ran_seconds(p_task public.todolist, p_until timestamptz) returns double precision
+language sql immutable set search_path = '' as $$
+    select p_task.ran_seconds + greatest(coalesce(extract(epoch from p_until - p_task.started_at), 0), 0)
 $$;
 
 -- How far apart the ranks of a tenant's tasks are: of a tenant with weight 2 twice as many fit between two of others.
@@ -1172,7 +1220,8 @@ begin
         limit p_limit for no key update skip locked
     loop
         update public.todolist t set status = 'PENDING', attempt = t.attempt - 1, lease_expires_at = null,
-            stopped = true, limited = false, available_at = 'infinity'
+            stopped = true, limited = false, available_at = 'infinity',
+            ran_seconds = kernel.ran_seconds(t, p_now)
         where t.tenant_id = v_task.tenant_id and t.task_id = v_task.task_id;
         perform kernel.record_event(v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_RELEASED',
             p_switch.set_by, p_switch.reason, jsonb_build_object('kill_switch', p_switch.switch_id), p_now);
@@ -1434,6 +1483,7 @@ begin
         update public.todolist t set status = 'PENDING', lease_expires_at = null, error = v_reason,
             failed_attempts = t.failed_attempts || kernel.failed_attempt(p_task, 'worker_lost', v_reason, true, p_now),
             available_at = case when v_delay > interval '0' then p_now + v_delay else t.available_at end,
+            ran_seconds = kernel.ran_seconds(t, t.lease_expires_at),
             fair_rank = kernel.fair_rank(t.tenant_id, t.agent_orch, t.priority, p_now)
         where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id;
         perform kernel.record_event(p_task.tenant_id, p_task.proc_inst_id, p_task.task_id, 'TASK_RECLAIMED',
@@ -1619,8 +1669,8 @@ end $$;
 
 -- Inserts tasks. p_tasks: array of {process_definition_id?, activity_id, name, iteration?, engine_token?, agent_orch?,
 -- agent_id?, agent_mode?, instruction?, input?, output_schema?, form?, assignee?, candidate_groups?, priority?,
--- max_attempts?, retry_policy?, timeout_seconds?, due_at?}. A task with agent_orch is PENDING, one without is TODO. An
--- orchestrator that nobody has registered is an incident at once.
+-- max_attempts?, retry_policy?, timeout_seconds?, due_at?, limits?}. A task with agent_orch is PENDING, one without is
+-- TODO. An orchestrator that nobody has registered is an incident at once.
 create or replace function kernel.insert_tasks(
     p_tenant_id text, p_proc_inst_id uuid, p_process_definition_id text, p_tasks jsonb, p_actor text,
     p_now timestamptz) returns setof public.todolist
@@ -1647,7 +1697,7 @@ begin
                     agent_orch text, agent_id text,
                     agent_mode public.agent_mode, instruction text, input jsonb, output_schema jsonb, form jsonb,
                     assignee text, candidate_groups jsonb, priority smallint, max_attempts int, timeout_seconds int,
-                    due_at timestamptz, retry_policy jsonb)
+                    due_at timestamptz, retry_policy jsonb, limits jsonb)
         ), queues as materialized (
             select q.agent_orch, q.level, kernel.fair_rank(p_tenant_id, q.agent_orch, q.level, p_now) as first_rank
             from (select distinct g.agent_orch, g.level from given g where g.agent_orch is not null) q
@@ -1656,7 +1706,7 @@ begin
                 tenant_id, task_id, proc_inst_id, process_definition_id, activity_id, name, iteration, engine_token,
                 status, agent_orch, agent_id, agent_mode, instruction, input, output_schema, form, assignee,
                 candidate_groups, priority, fair_rank, attempt, max_attempts, timeout_seconds, created_at,
-                limited, available_at, due_at, retry_policy)
+                limited, available_at, due_at, retry_policy, limits)
             select p_tenant_id, kernel.new_id(), p_proc_inst_id,
                    coalesce(g.process_definition_id, p_process_definition_id), g.activity_id,
                    coalesce(g.name, g.activity_id), coalesce(g.iteration, 1), g.engine_token,
@@ -1670,7 +1720,7 @@ begin
                    0, coalesce(g.max_attempts, 3), coalesce(g.timeout_seconds, 900), p_now,
                    v_limited and g.agent_orch is not null,
                    case when v_limited and g.agent_orch is not null then 'infinity'::timestamptz end,
-                   g.due_at, nullif(g.retry_policy, 'null')
+                   g.due_at, nullif(g.retry_policy, 'null'), nullif(g.limits, 'null')
             from given g left join queues q on q.agent_orch = g.agent_orch and q.level = g.level
             order by g.ordinality
             returning *
@@ -2102,6 +2152,7 @@ begin
                                 else t.status end::public.task_status,
         draft = case when v_outcome = 'draft' then p_output else t.draft end,
         attempt = case when v_outcome = 'released' then t.attempt - 1 else t.attempt end,
+        ran_seconds = kernel.ran_seconds(t, p_now),
         lease_expires_at = null
     where t.tenant_id = p_done ->> 'tenant_id' and t.task_id = (p_done ->> 'task_id')::uuid
       and t.fencing_token = (p_done ->> 'fencing_token')::bigint and t.status::text = 'IN_PROGRESS'
@@ -2441,6 +2492,7 @@ begin
         returning j.call_id;
         return;
     end if;
+    perform kernel.add_spend(p_tenant_id, p_task_id, p_fencing_token, p_call, kernel.now());
     return query
     insert into public.journal as j (tenant_id, proc_inst_id, task_id, attempt, fencing_token, kind, name, request,
         request_parts, response, response_parts, outcome, call_key, occurrence, replayable, input_tokens, output_tokens,
@@ -2474,6 +2526,140 @@ begin
         from jsonb_array_elements(p_call -> 'lists') l order by l ->> 'hash'
         on conflict do nothing;
     end if;
+end $$;
+
+-- Limits are {model_calls?, tool_calls?, tokens?, cost_usd?, run_seconds?, repeats?}: what one task may use in all its
+-- runs. They come from the activity (todolist), the agent, the tenant and the pod; the strictest counts, and a person
+-- may add to it (task_limit). The pod holds them against what the journal says (agent_pod/limiter.py).
+
+create or replace function kernel.check_limits(p_limits jsonb, p_where text) returns void
+language plpgsql immutable set search_path = '' as $$
+declare
+    v_kind text;
+    v_most numeric;
+begin
+    for v_kind, v_most in
+        select l.key, case when jsonb_typeof(l.value) = 'number' then l.value::numeric end from jsonb_each(p_limits) l
+    loop
+        if v_kind not in ('model_calls', 'tool_calls', 'tokens', 'cost_usd', 'run_seconds', 'repeats') then
+            perform kernel.refuse('PT422', format('%s: there is no limit "%s".', p_where, v_kind), 'limit_unknown',
+                'Use model_calls, tool_calls, tokens, cost_usd, run_seconds or repeats.');
+        elsif v_most is null or v_most <= 0 or v_most > 1000000000000
+              or v_kind <> 'cost_usd' and v_most <> trunc(v_most) then
+            perform kernel.refuse('PT422', format('%s: %s is %s.', p_where, v_kind, p_limits -> v_kind), 'limit_number',
+                'Use a number above 0 and up to 1000000000000; a whole one, except for cost_usd.');
+        end if;
+    end loop;
+end $$;
+
+-- The same model call written twice is paid once.
+create or replace function kernel.add_spend(
+    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call jsonb, p_now timestamptz) returns void
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_tokens bigint := (p_call ->> 'input_tokens')::bigint + (p_call ->> 'output_tokens')::bigint;
+    v_cost numeric := coalesce((p_call ->> 'cost_usd')::numeric, 0);
+begin
+    if v_tokens = 0 and v_cost = 0 or (p_call ->> 'replayable')::boolean and exists (
+        select from public.journal j where j.tenant_id = p_tenant_id and j.task_id = p_task_id and j.replayable
+          and j.call_key = p_call ->> 'call_key' and j.occurrence = (p_call ->> 'occurrence')::int)
+    then
+        return;
+    end if;
+    insert into public.tenant_spend as s (tenant_id, day, shard, tokens, cost_usd)
+    values (p_tenant_id, (p_now at time zone 'UTC')::date, p_fencing_token % 8, v_tokens, v_cost)
+    on conflict (tenant_id, day, shard) do update
+    set tokens = s.tokens + excluded.tokens, cost_usd = s.cost_usd + excluded.cost_usd;
+end $$;
+
+-- What a tenant has spent in the periods at hand, {day: {begins_on, ends_at, tokens, cost_usd}, month: ...}.
+create or replace function kernel.spent(p_tenant_id text, p_now timestamptz) returns jsonb
+language sql stable set search_path = '' as $$
+    select jsonb_object_agg(p.period, jsonb_build_object('tokens', s.tokens, 'cost_usd', s.cost_usd,
+        'begins_on', p.begins::date, 'ends_at', (p.begins + ('1 ' || p.period)::interval) at time zone 'UTC'))
+    from unnest(array['day', 'month']) u(period),
+         lateral (select u.period, date_trunc(u.period, p_now at time zone 'UTC') as begins) p,
+         lateral (select coalesce(sum(t.tokens), 0) as tokens, coalesce(sum(t.cost_usd), 0) as cost_usd
+                  from public.tenant_spend t where t.tenant_id = p_tenant_id and t.day >= p.begins::date) s
+$$;
+
+-- {budget, spent} of a tenant that has a budget, else null.
+create or replace function kernel.budget_of(p_tenant_id text, p_now timestamptz) returns jsonb
+language sql stable set search_path = '' as $$
+    select jsonb_build_object('budget', t.budget, 'spent', kernel.spent(p_tenant_id, p_now))
+    from public.tenants t where t.tenant_id = p_tenant_id and t.budget <> '{}'
+$$;
+
+create or replace function kernel.added_limits(p_tenant_id text, p_task_id uuid) returns jsonb
+language sql stable set search_path = '' as $$
+    select coalesce(jsonb_object_agg(l.kind, l.added) filter (where l.added > 0), '{}') from public.task_limit l
+    where l.tenant_id = p_tenant_id and l.task_id = p_task_id
+$$;
+
+-- What a run of the task is held against. added: what people added; warned: what they were told of; used: in the runs
+-- before; budget: see kernel.budget_of.
+create or replace function public.task_limits(p_tenant_id text, p_task_id uuid, p_fencing_token bigint)
+returns table (activity jsonb, agent jsonb, tenant jsonb, added jsonb, warned jsonb, used jsonb, budget jsonb)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_task public.todolist := kernel.claimed_task(p_tenant_id, p_task_id, p_fencing_token);
+begin
+    return query
+    select coalesce(v_task.limits, '{}'),
+        coalesce((select a.limits from public.agent_profile a
+                  where a.tenant_id = p_tenant_id and a.agent_id = v_task.agent_id), '{}'),
+        t.limits, kernel.added_limits(p_tenant_id, p_task_id),
+        (select coalesce(jsonb_agg(l.kind) filter (where l.warned_at is not null), '[]') from public.task_limit l
+         where l.tenant_id = p_tenant_id and l.task_id = p_task_id),
+        (select jsonb_build_object('model_calls', count(*) filter (where j.kind <> 'tool'),
+            'tool_calls', count(*) filter (where j.kind = 'tool'),
+            'tokens', coalesce(sum(j.input_tokens::bigint + j.output_tokens), 0),
+            'cost_usd', coalesce(sum(j.cost_usd), 0), 'run_seconds', v_task.ran_seconds)
+         from public.journal j where j.tenant_id = p_tenant_id and j.task_id = p_task_id),
+        kernel.budget_of(p_tenant_id, kernel.now())
+    from public.tenants t where t.tenant_id = p_tenant_id;
+end $$;
+
+-- record_call, and what a pod wants to know after it: what people added to the limits meanwhile, and the budget. The
+-- second statement has a snapshot of its own, in which the call is there.
+create or replace function public.journal_call(
+    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call jsonb)
+returns table (call_id bigint, added jsonb, budget jsonb)
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_call_id bigint := (select r.call_id from public.record_call(p_tenant_id, p_task_id, p_fencing_token, p_call) r);
+begin
+    return query select v_call_id, kernel.added_limits(p_tenant_id, p_task_id),
+                        kernel.budget_of(p_tenant_id, kernel.now());
+end $$;
+
+-- A limit of the task is near (p_period null), or the tenant's budget for a day or month: one event for each.
+-- p_data: {used, most, set_by}.
+create or replace function public.warn_of_limit(
+    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_kind text, p_data jsonb, p_period text default null)
+returns table (warned boolean)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_task public.todolist := kernel.claimed_task(p_tenant_id, p_task_id, p_fencing_token);
+    v_now timestamptz := kernel.now();
+begin
+    if p_period is null then
+        insert into public.task_limit as l (tenant_id, task_id, kind, warned_at)
+        values (p_tenant_id, p_task_id, p_kind, v_now)
+        on conflict (tenant_id, task_id, kind) do update set warned_at = v_now where l.warned_at is null;
+    else
+        insert into public.budget_warning (tenant_id, period, begins_on, kind, warned_at)
+        values (p_tenant_id, p_period, date_trunc(p_period, v_now at time zone 'UTC')::date, p_kind, v_now)
+        on conflict do nothing;
+    end if;
+    if found then
+        perform kernel.record_event(p_tenant_id, v_task.proc_inst_id, p_task_id, 'LIMIT_NEAR', 'pod:' || v_task.pod_id,
+            format('%s: %s of %s', p_kind, p_data ->> 'used', p_data ->> 'most'),
+            p_data || jsonb_build_object('limit', p_kind, 'period', p_period), v_now);
+    end if;
+    return query select found;
 end $$;
 
 -- What a new run of the task finds answered, or started and never answered, in the order of the calls.
@@ -2606,7 +2792,8 @@ begin
         return query select 'answered';
         return;
     end if;
-    update public.todolist t set status = 'WAITING', attempt = t.attempt - 1, lease_expires_at = null
+    update public.todolist t set status = 'WAITING', attempt = t.attempt - 1, lease_expires_at = null,
+        ran_seconds = kernel.ran_seconds(t, v_now)
     where t.tenant_id = p_tenant_id and t.task_id = p_task_id;
     perform kernel.record_event(p_tenant_id, v_task.proc_inst_id, p_task_id, 'TASK_SUSPENDED', 'pod:' || v_task.pod_id,
                                 v_task.name, jsonb_build_object('attempt', v_task.attempt), v_now);
@@ -2757,6 +2944,29 @@ begin
     if not found then
         perform kernel.refuse('PT404', format('There is no tenant "%s".', p_tenant_id), 'tenant_not_found');
     end if;
+end $$;
+
+-- Limits of each task of a tenant (see chapter 7), and its budget {day?: {tokens?, cost_usd?}, month?: ...}.
+create or replace function public.set_tenant_limits(p_tenant_id text, p_limits jsonb, p_budget jsonb)
+returns setof public.tenants
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_period text;
+begin
+    perform kernel.check_limits(p_limits, 'limits');
+    for v_period in select jsonb_object_keys(p_budget) loop
+        if v_period not in ('day', 'month') or (p_budget -> v_period) - array['tokens', 'cost_usd'] <> '{}' then
+            perform kernel.refuse('PT422', format('budget: %s', p_budget), 'budget',
+                                  'Use {"day": {"tokens": ..., "cost_usd": ...}, "month": ...}.');
+        end if;
+        perform kernel.check_limits(p_budget -> v_period, 'budget of the ' || v_period);
+    end loop;
+    return query update public.tenants t set limits = p_limits, budget = p_budget where t.tenant_id = p_tenant_id
+    returning t.*;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no tenant "%s".', p_tenant_id), 'tenant_not_found');
+    end if;
+    delete from public.budget_warning w where w.tenant_id = p_tenant_id;
 end $$;
 
 drop function if exists public.create_api_key(text, text, text);
@@ -3316,6 +3526,46 @@ begin
     perform kernel.require_incident(v_task);
     return query select * from kernel.take_up(v_task, kernel.now());
     perform kernel.clear_error(v_tenant, v_task.proc_inst_id);
+end $$;
+
+-- Lets an agent's task use more: p_limits is added to its limits. One that failed is taken up again.
+create or replace function public.extend_task(p_task_id uuid, p_limits jsonb, p_reason text)
+returns setof public.todolist
+language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
+    v_now timestamptz := kernel.now();
+    v_task public.todolist;
+begin
+    perform kernel.check_limits(p_limits, 'limits');
+    if p_limits = '{}' then
+        perform kernel.refuse('PT422', 'limits: there is nothing to add.', 'limits_empty', 'Name a limit and how much.');
+    end if;
+    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no task %s.', p_task_id), 'task_unknown',
+                              'GET /incidents lists what failed.');
+    end if;
+    perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_task.proc_inst_id for no key update;
+    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id
+    for no key update;
+    if v_task.agent_orch is null or v_task.status in ('DONE', 'TODO')
+       or v_task.status = 'CANCELLED' and v_task.cancelled_by is null then
+        perform kernel.refuse('PT409', format('Task %s is %s: only what an agent has still to do can be extended.',
+                                              p_task_id, v_task.status), 'task_closed', 'Read the task again.');
+    end if;
+    insert into public.task_limit as l (tenant_id, task_id, kind, added)
+    select v_tenant, p_task_id, e.key, e.value::numeric from jsonb_each_text(p_limits) e
+    on conflict (tenant_id, task_id, kind) do update set added = l.added + excluded.added, warned_at = null;
+    perform kernel.record_event(v_tenant, v_task.proc_inst_id, p_task_id, 'LIMIT_EXTENDED', kernel.actor(), p_reason,
+                                jsonb_build_object('added', p_limits), v_now);
+    if v_task.status = 'FAILED' or v_task.cancelled_by is not null then
+        return query select * from kernel.take_up(v_task, v_now);
+        perform kernel.clear_error(v_tenant, v_task.proc_inst_id);
+    else
+        v_task.available_at := nullif(v_task.available_at, 'infinity');
+        return next v_task;
+    end if;
 end $$;
 
 -- All failed tasks of an instance at once.
@@ -3914,16 +4164,24 @@ begin
     return query select t.task_id from kernel.insert_tasks(v_tenant, null, null, p_tasks, kernel.actor(), v_now) t;
 end $$;
 
+drop function if exists public.save_agent(text, text, text, text, text, text, jsonb);
 create or replace function public.save_agent(
-    p_agent_id text, p_name text, p_role text, p_goal text, p_persona text, p_model text, p_tools jsonb)
+    p_agent_id text, p_name text, p_role text, p_goal text, p_persona text, p_model text, p_tools jsonb,
+    p_limits jsonb default '{}')
 returns setof public.agent_profile
-language sql volatile security definer set search_path = '' as $$
-    insert into public.agent_profile (tenant_id, agent_id, name, role, goal, persona, model, tools, updated_at)
-    values (kernel.require_tenant(), p_agent_id, p_name, p_role, p_goal, p_persona, p_model, p_tools, kernel.now())
+language plpgsql volatile security definer set search_path = '' as $$
+begin
+    perform kernel.check_limits(p_limits, 'limits');
+    return query
+    insert into public.agent_profile as a (tenant_id, agent_id, name, role, goal, persona, model, tools, limits,
+        updated_at)
+    values (kernel.require_tenant(), p_agent_id, p_name, p_role, p_goal, p_persona, p_model, p_tools, p_limits,
+            kernel.now())
     on conflict (tenant_id, agent_id) do update set name = excluded.name, role = excluded.role, goal = excluded.goal,
-        persona = excluded.persona, model = excluded.model, tools = excluded.tools, updated_at = excluded.updated_at
-    returning *
-$$;
+        persona = excluded.persona, model = excluded.model, tools = excluded.tools, limits = excluded.limits,
+        updated_at = excluded.updated_at
+    returning a.*;
+end $$;
 
 -- The functions on tool servers never return a credential: of the headers they give the names, of the url no query.
 create or replace function kernel.shown_url(p_url text) returns text
@@ -5244,6 +5502,13 @@ language sql stable set search_path = '' as $$
     group by p.oid, p.proname order by p.proname
 $$;
 
+-- What the caller's tenant may use, and has spent in the day and month at hand.
+create or replace function public.get_budget() returns table (limits jsonb, budget jsonb, spent jsonb)
+language sql stable security definer set search_path = '' as $$
+    select t.limits, t.budget, kernel.spent(t.tenant_id, n.now)
+    from public.tenants t, (select kernel.now() as now) n where t.tenant_id = kernel.require_tenant()
+$$;
+
 -- == 12. Dashboards ==================================================================================================
 
 -- One row per queue, over all tenants: numbers only. Counts stop at 1000, because counting a million rows for a
@@ -5315,7 +5580,7 @@ declare
         'journal', 'journal_blob', 'journal_list', 'task_question', 'notifications', 'documents', 'document_chunk',
         'agent_profile', 'event_wait', 'event_arrival', 'step_input', 'kill_switch'];
     v_kernel_tables text[] := array['api_key', 'idempotency_key', 'pod', 'notification_preference', 'device_token',
-        'webhook_endpoint', 'outbox', 'task_reminder', 'mcp_server'];
+        'webhook_endpoint', 'outbox', 'task_reminder', 'mcp_server', 'task_limit', 'tenant_spend', 'budget_warning'];
 begin
     foreach v_table in array v_tenant_tables || v_kernel_tables || array['agent_orch'] loop
         execute format('alter table public.%I enable row level security', v_table);
@@ -5358,7 +5623,8 @@ begin
     for v_grant in
         select p.oid::regprocedure as signature, g.roles
         from (values
-            ('create_tenant', ''), ('set_tenant_share', ''), ('set_tenant_retries', ''), ('create_api_key', ''),
+            ('create_tenant', ''), ('set_tenant_share', ''), ('set_tenant_retries', ''), ('set_tenant_limits', ''),
+            ('create_api_key', ''),
             ('register_pod', 'fleet_pod, service_role'), ('heartbeat_pod', 'fleet_pod, service_role'),
             ('next_task', 'fleet_pod, service_role'), ('renew_lease', 'fleet_pod, service_role'),
             ('record_call', 'fleet_pod, service_role'), ('journalled_calls', 'fleet_pod, service_role'),
@@ -5367,6 +5633,10 @@ begin
             ('answer_question', 'fleet_api, service_role'), ('find_questions', 'fleet_api, service_role'),
             ('report_progress', 'fleet_pod, service_role'),
             ('save_task_document', 'fleet_pod, service_role'), ('task_mcp_servers', 'fleet_pod'),
+            ('report_progress', 'fleet_pod, service_role'), ('task_limits', 'fleet_pod, service_role'),
+            ('journal_call', 'fleet_pod, service_role'), ('warn_of_limit', 'fleet_pod, service_role'),
+            ('extend_task', 'fleet_api, service_role'), ('get_budget', 'fleet_api, service_role'),
+            ('save_task_document', 'fleet_pod, service_role'),
             ('authenticate_api_key', 'fleet_api, service_role'), ('note_api_key_use', 'fleet_api, service_role'),
             ('find_api_keys', 'fleet_api, service_role'), ('make_api_key', 'fleet_api, service_role'),
             ('rotate_api_key', 'fleet_api, service_role'), ('revoke_api_key', 'fleet_api, service_role'),

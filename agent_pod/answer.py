@@ -20,6 +20,7 @@ NAMED_BY_ORCHESTRATORS = frozenset(
 )
 SICK = "sick"
 WAITING = "waiting"
+LIMIT = "limit"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Failed:
 class Stopped:
     """The pod itself ended the run.
 
-    `why`: cancelled, stopped, lost, draining, waiting (the task is suspended), or sick (the pod could start nothing).
+    `why`: cancelled, stopped, lost, draining, waiting (the task is suspended), limit (it has used what it may), or sick
+    (the pod could start nothing).
     """
 
     why: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from agent_pod.aliases import Aliases
 from agent_pod.blame import Troubles
+from agent_pod.run_limits import RunLimits
 from agent_pod.task_calls import TaskCalls
 from kernel.models import ClaimedTask
 
@@ -25,6 +26,7 @@ class Work:
     aliases: Aliases = field(default_factory=Aliases)
     calls: TaskCalls = field(default_factory=TaskCalls)
     troubles: Troubles = field(default_factory=Troubles)
+    limits: RunLimits = field(default_factory=RunLimits)
     stop: Callable[[str], None] = lambda why: None
     is_held: Callable[[], bool] = lambda: True
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -32,10 +34,11 @@ class Work:
 
 
 class Desk:
-    """Holds at most one Work."""
+    """Holds at most one Work. `opened` is called with each that is put on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, opened: Callable[[Work], None] = lambda work: None) -> None:
         self.work: Work | None = None
+        self._opened = opened
 
     def open(
         self,
@@ -46,12 +49,14 @@ class Desk:
         """Put `task` on the desk with a fresh token. `stop` and `is_held`: see Work."""
         self.work = Work(task, "task-" + secrets.token_urlsafe(24), stop=stop, is_held=is_held)
         self.work.aliases.add(self.work.token, "token")
+        self._opened(self.work)
         return self.work
 
     def clear(self) -> None:
         """Nothing is at hand; its token no longer opens anything."""
         if self.work is not None:
             self.work.ended.set()
+            self.work.limits.close()
         self.work = None
 
     def find(self, authorization: str | None) -> Work | None:

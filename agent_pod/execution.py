@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent_pod.answer import SICK, WAITING, Answer, Done, Failed, Stopped
+from agent_pod.answer import LIMIT, SICK, WAITING, Answer, Done, Failed, Stopped
 from agent_pod.desk import Desk, Work
 from agent_pod.keeper import Keeper
 from agent_pod.runners import Runners
@@ -116,7 +116,7 @@ def _message(work: Work, endpoints: Endpoints) -> dict[str, Any]:
         "instruction": task.instruction,
         "input": task.input,
         "output_schema": task.output_schema,
-        "agent": {"id": agent.agent_id, **agent.model_dump(exclude={"agent_id"})} if agent else None,
+        "agent": {"id": agent.agent_id, **agent.model_dump(exclude={"agent_id", "limits"})} if agent else None,
         "model": (agent.model if agent else None) or endpoints.model,
         "attempt": task.attempt,
         "process": {
@@ -134,10 +134,19 @@ def _message(work: Work, endpoints: Endpoints) -> dict[str, Any]:
 def _judged(work: Work, answer: Answer) -> Answer:
     if work.calls.suspended and answer != Stopped("cancelled"):
         return Stopped(WAITING)
+    if work.limits.reached is not None and (not isinstance(answer, Stopped) or answer.why == LIMIT):
+        return _stopped_softly(work.limits.reached, answer)
     checked = work.troubles.explain(answer) if isinstance(answer, Failed) else _checked(work.task, answer)
     if isinstance(checked, Failed) and work.calls.followed_to_the_letter and not checked.by_chance:
         return replace(checked, afresh=True)  # the next attempt would follow the journal to the same end
     return checked
+
+
+def _stopped_softly(reason: str, answer: Answer) -> Failed:
+    """Whatever the orchestrator made of the refusal, a person decides; what it answered is kept for them."""
+    output = answer.output if isinstance(answer, Done | Failed) else None
+    log_tail = answer.log_tail if isinstance(answer, Failed) else ""
+    return Failed(ErrorClass.LIMIT_REACHED, reason, retryable=False, log_tail=log_tail, output=output)
 
 
 def _checked(task: ClaimedTask, answer: Answer) -> Answer:

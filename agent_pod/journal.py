@@ -13,12 +13,14 @@ from uuid import uuid5
 
 from agent_pod.call_failures import CallFailure
 from agent_pod.desk import Work
+from agent_pod.limiter import Limiter
 from agent_pod.metrics import PodMetrics
 from agent_pod.outage import through_outage
 from agent_pod.prices import Prices
 from agent_pod.storable import storable
 from agent_pod.task_calls import STARTED, UNANSWERED
 from agent_pod.usage import Usage, usage_of
+from agent_pod.waiting_tools import WAITING_TOOLS
 from kernel.error_classes import ErrorClass
 from kernel.errors import InvalidInput
 from kernel.functions import Kernel
@@ -68,14 +70,16 @@ class Asked:
 class Journal:
     """Every call that crosses the two endpoints. Methods raise LeaseLost where the task is no longer ours."""
 
-    def __init__(self, kernel: Kernel, prices: Prices, metrics: PodMetrics):
+    def __init__(self, kernel: Kernel, prices: Prices, metrics: PodMetrics, limiter: Limiter | None = None):
+        self._limiter = limiter or Limiter(kernel, prices, metrics)
         self._kernel = kernel
         self._prices = prices
         self._metrics = metrics
 
     async def ask(self, work: Work, kind: str, name: str, request: Json, started: float) -> Asked:
         """Look a call up. `kind`: chat, responses, embeddings or tool; `name`: of the model or tool; `started`:
-        time.monotonic() when it came. Raises InvalidInput where `request` is nested too deep."""
+        time.monotonic() when it came. Raises InvalidInput where `request` is nested too deep, and LimitReached where
+        it is a new call and the task may make no more."""
         calls = work.calls
         async with calls.loading:
             if not calls.loaded:
@@ -91,6 +95,10 @@ class Journal:
             calls.live += 1
             await self.check_lease(work)
         occurrence = earlier.occurrence if earlier else None
+        if kind == "tool" and name in WAITING_TOOLS:
+            work.limits.repeats.forget()
+        if earlier is None or earlier.outcome in UNANSWERED:
+            await self._limiter.admit(work, kind, name, key, earlier is not None)
         return Asked(work, kind, name, packed, key, earlier, started, occurrence=occurrence)
 
     async def check_lease(self, work: Work) -> None:
@@ -108,6 +116,7 @@ class Journal:
         asked.work.calls.replayed += 1
         asked.work.calls.passing += replay.outcome != "ok"
         self._metrics.replayed_calls.labels(asked.kind).inc()
+        asked.work.limits.repeats.note(asked.kind, asked.key, replay.response, replay.outcome == "ok")
         return asked.work.aliases.show(replay.response), replay.outcome == "ok"
 
     async def begin(self, asked: Asked, idempotent: bool) -> Asked:
@@ -115,9 +124,9 @@ class Journal:
         occurrence = asked.occurrence or asked.work.calls.next_occurrence(asked.key)
         call = {**_head(asked, asked.name, _FREE, STARTED), "occurrence": occurrence, "replayable": True}
         call["idempotent"] = idempotent
-        call_id = await through_outage(asked.work, lambda: self._kernel.record_call(asked.work.task, call))
+        written = await through_outage(asked.work, lambda: self._kernel.record_call(asked.work.task, call))
         asked.work.calls.packer.remember(asked.request)
-        return replace(asked, call_id=call_id, occurrence=occurrence)
+        return replace(asked, call_id=written.call_id, occurrence=occurrence)
 
     async def tool(self, asked: Asked, result: Json, ok: bool, label: str) -> None:
         """Write what a tool answered. `label`: what metrics call the tool."""
@@ -150,13 +159,16 @@ class Journal:
         if asked.earlier is None and (left := calls.divergence()):
             call["diverged"] = {"unreplayed": left}
         try:
-            answer = calls.packer.pack(work.aliases.hide(storable(response)))
+            said = work.aliases.hide(storable(response))
+            answer = calls.packer.pack(said)
         except RecursionError:
-            answer, call = calls.packer.pack(_TOO_DEEP), {**call, "replayable": False}
+            said, answer, call = None, calls.packer.pack(_TOO_DEEP), {**call, "replayable": False}
         told = {**call, "response": answer}
-        await through_outage(work, lambda: self._kernel.record_call(work.task, told))
+        news = await through_outage(work, lambda: self._kernel.record_call(work.task, told))
         calls.packer.remember(asked.request)
         calls.packer.remember(answer)
+        work.limits.repeats.note(asked.kind, asked.key, said, ok)
+        await self._limiter.note(work, usage.input_tokens + usage.output_tokens, usage.cost_usd, news)
 
 
 def _head(asked: Asked, name: str, usage: Usage, outcome: str) -> Json:

@@ -17,6 +17,7 @@ from agent_pod.execution import Endpoints, Execution
 from agent_pod.health import health_app
 from agent_pod.journal import Journal
 from agent_pod.keeper import Keeper
+from agent_pod.limiter import Limiter
 from agent_pod.metrics import PodMetrics
 from agent_pod.model_gateway import ModelGateway, open_upstream
 from agent_pod.patience import Patience
@@ -50,10 +51,14 @@ async def serve(settings: PodSettings) -> None:
     declarations = await asyncio.to_thread(_orchestrators, settings)
     api_key = settings.openai_api_key.get_secret_value()
     run_folder.remove_left_behind()
-    desk, metrics = Desk(), PodMetrics()
+    metrics = PodMetrics()
     connection = open_connection(settings, "fleet_pod")
     kernel = Kernel(connection)
-    journal = Journal(kernel, Prices.read(settings.fleet_model_prices), metrics)
+    prices = Prices.read(settings.fleet_model_prices)
+    limiter = Limiter(
+        kernel, prices, metrics, settings.limits, settings.fleet_limit_warning, settings.fleet_limit_grace_seconds
+    )
+    desk, journal = Desk(limiter.begin), Journal(kernel, prices, metrics, limiter)
     embedder = Embedder(settings.openai_base_url, api_key, settings.fleet_embedding_model)
     user = await choose_runner_user(settings.fleet_runner_user)
     limits = Limits(settings.fleet_output_mb << 20, settings.fleet_runner_processes, user)

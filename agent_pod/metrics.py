@@ -40,6 +40,7 @@ class PodMetrics:
             "model_retries", "Model calls made again in place, by why.", ["error_class"], registry=r
         )
         self.tool_calls = Counter("tool_calls", "Tool calls by outcome.", ["tool", "outcome"], registry=r)
+        self.limits_reached = Counter("limits_reached", "Runs that a limit stopped.", ["limit"], registry=r)
 
     def model_call(self, model: str, input_tokens: int, output_tokens: int, cost_usd: Decimal | None) -> None:
         """Count a model call; `cost_usd` None where the price is not known."""

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from agent_pod.call_failures import CallFailure, failure_in, failure_of, unreachable
 from agent_pod.desk import Desk
 from agent_pod.journal import Asked, Journal
+from agent_pod.limiter import LimitReached
 from agent_pod.model_stream import StreamedAnswer
 from agent_pod.patience import Patience, body_of
 from agent_pod.stream_replay import chat_events, response_events
@@ -213,6 +214,8 @@ async def _read_body(request: Request) -> dict[str, Any]:
 def _refused(error: FleetError) -> Response:
     if isinstance(error, LeaseLost):
         return _error(409, "The lease of this task is lost; stop.", "lease_lost")
+    if isinstance(error, LimitReached):
+        return _error(403, str(error), "limit_reached")
     if isinstance(error, InvalidInput):
         return _error(400, f"The call could not be recorded: {error}", "invalid_request_error")
     return _error(503, "The call could not be recorded: the database is away.", "journal_unavailable")

@@ -2,15 +2,22 @@
 
 import socket
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 from pydantic import Field, IPvAnyNetwork
 
+from kernel.models import Limits
 from kernel.settings import Settings
 
 
 class PodSettings(Settings):
     """From environment variables of the same names (upper case)."""
+
+    @property
+    def limits(self) -> Limits:
+        """What this pod allows each task."""
+        return Limits(**{name: getattr(self, f"fleet_limit_{name}") for name in Limits.model_fields})
 
     fleet_pod_name: str = Field(default_factory=socket.gethostname, description="name of the pod; may repeat")
     fleet_orchestrators: Path = Field(
@@ -50,6 +57,18 @@ class PodSettings(Settings):
     )
     fleet_mcp_tools_seconds: float = Field(
         60.0, ge=0, le=86_400, description="how long a pod believes what an MCP server said its tools are"
+    )
+    fleet_limit_model_calls: int | None = Field(1000, ge=1, description="most model calls of one task; see limits.md")
+    fleet_limit_tool_calls: int | None = Field(1000, ge=1, description="most tool calls of one task")
+    fleet_limit_tokens: int | None = Field(None, ge=1, description="most tokens of one task, asked and answered")
+    fleet_limit_cost_usd: Decimal | None = Field(None, gt=0, description="most US dollars of one task")
+    fleet_limit_run_seconds: int | None = Field(None, ge=1, description="most seconds in pods of one task")
+    fleet_limit_repeats: int | None = Field(
+        10, ge=1, description="how often in a row the same call may be answered with the same"
+    )
+    fleet_limit_warning: float = Field(0.8, gt=0, le=1, description="share of a limit at which an event is written")
+    fleet_limit_grace_seconds: float = Field(
+        10.0, ge=0, le=600, description="how long an orchestrator may take to end when a limit has stopped it"
     )
     fleet_gateway_port: int = Field(0, ge=0, le=65_535, description="loopback port of the two endpoints; 0: any")
     fleet_health_host: str = Field("127.0.0.1", description="address of health and metrics")

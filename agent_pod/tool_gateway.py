@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_pod.desk import Desk, Work
 from agent_pod.journal import OTHER, Asked, Journal
+from agent_pod.limiter import LimitReached
 from agent_pod.outage import through_outage
 from agent_pod.storable import storable
 from agent_pod.suspension import Suspension
@@ -74,6 +75,8 @@ class ToolGateway:
             asked = await self._journal.ask(work, "tool", params.name, arguments, started)
         except InvalidInput as refusal:
             return as_result({"error": f"{params.name}: the call cannot be recorded: {refusal}"}, False)
+        except LimitReached as refusal:
+            return as_result({"error": str(refusal)}, False)
         if asked.is_answered:
             return as_result(*await self._journal.replay(asked))
         return as_result(*await self._run(asked, arguments))

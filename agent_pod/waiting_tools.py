@@ -14,6 +14,7 @@ from process_engine import schema_check
 
 _Json = dict[str, Any]
 _TIME = "a time as in 2026-11-20T09:30:00Z, or a number of seconds from now"
+WAITING_TOOLS = ("ask_person", "wait_until")
 _LONGEST_SECONDS = 10 * 365 * 86_400
 
 

@@ -88,6 +88,8 @@ SCOPE_OF_ROUTE: dict[str, Scope] = {
     "POST /tasks/{task_id}/delegate": Scope.WORK,
     "POST /tasks/{task_id}/reassign": Scope.OPERATE,
     "POST /tasks/{task_id}/retry": Scope.OPERATE,
+    "POST /tasks/{task_id}/extend": Scope.OPERATE,
+    "GET /budget": Scope.READ,
     "POST /messages": Scope.START,
     "POST /signals": Scope.START,
     "GET /events": Scope.READ,

@@ -170,6 +170,23 @@ class SignalRequest(Request):
     variables: Variables = Field(default_factory=dict)
 
 
+_Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+_Dollars = Annotated[Decimal, Field(gt=0, le=1_000_000_000)]
+
+
+class LimitsRequest(Request):
+    """What one task may use in all its attempts; none: any amount."""
+
+    model_calls: _Count | None = None
+    tool_calls: _Count | None = None
+    tokens: Annotated[_Count | None, Field(description="of requests and answers together")] = None
+    cost_usd: Annotated[_Dollars | None, Field(description="US dollars")] = None
+    run_seconds: Annotated[_Count | None, Field(description="time in a pod; waiting does not count")] = None
+    repeats: Annotated[_Count | None, Field(description="how often in a row a call may be answered with the same")] = (
+        None
+    )
+
+
 class AgentRequest(Request):
     """Who the model is told to be, which model it is and which tools it may use."""
 
@@ -185,6 +202,7 @@ class AgentRequest(Request):
         max_length=500,
         description="names of the tools it may use, `server__*` for all of a server; none: all",
     )
+    limits: LimitsRequest = Field(LimitsRequest(), description="of each task that works as this agent")
 
 
 class Page(BaseModel, Generic[_T]):

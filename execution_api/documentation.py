@@ -24,6 +24,7 @@ TAGS = [
     {"name": "Incidents", "description": "What failed, and taking it up again."},
     {"name": "Repair", "description": "What operators do with instances that went astray."},
     {"name": "Control", "description": "Cancelling work, and holding it back."},
+    {"name": "Limits", "description": "What tasks may use, and the budget of the tenant."},
     {"name": "Tasks", "description": "The inbox of people."},
     {"name": "Questions", "description": "What running tasks ask people."},
     {"name": "Messages", "description": "Events from outside that processes wait for."},

@@ -151,8 +151,25 @@ _AGENT_REQUEST: Json = {
     "persona": "friendly, exact with amounts",
     "model": None,
     "tools": ["search_documents"],
+    "limits": {"tool_calls": 50, "cost_usd": "0.50"},
 }
 _AGENT: Json = {"agent_id": "billing-assistant", **_AGENT_REQUEST}
+_LIMITS: Json = {
+    "model_calls": None,
+    "tool_calls": 50,
+    "tokens": None,
+    "cost_usd": "0.50",
+    "run_seconds": None,
+    "repeats": None,
+}
+_AGENT["limits"] = _LIMITS
+_BUDGET: Json = {
+    "tokens": 120400,
+    "cost_usd": "0.84210000",
+    "most_tokens": None,
+    "most_cost_usd": "20",
+    "ends_at": "2026-12-01T00:00:00Z",
+}
 _ORCHESTRATOR: Json = {
     "id": "openai-action",
     "description": "one agent with tools",
@@ -477,6 +494,11 @@ EXAMPLES: dict[str, Json] = {
     "DeletedDocument": {key: _SAVED_DOCUMENT[key] for key in ("doc_id", "title", "source")},
     "Items_SavedDocument_": {"items": [_SAVED_DOCUMENT]},
     "Items_Task_": {"items": [_TASK]},
+    "LimitsRequest": {"tool_calls": 20},
+    "Limits": _LIMITS,
+    "ExtendRequest": {"limits": {"tool_calls": 20}, "reason": "It is nearly done."},
+    "BudgetPeriod": _BUDGET,
+    "TenantBudget": {"limits": _LIMITS, "day": _BUDGET, "month": _BUDGET},
     "KeyRequest": {"name": "shop", "role": "worker", "scopes": ["start"], "expires_at": "2027-11-20T00:00:00Z"},
     "NewKey": {**_KEY, "key": "fleet_9sFq2m0vVw3nX8yZ1aB4cD5eF6gH7iJ8kL9mN0oP1qR"},
     "Page_Agent_": {"items": [_AGENT], "next": None},

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from fleet import check, control, demo, doctor, prepare, programs, repair, webhooks, work
+from fleet import check, control, demo, doctor, limits, prepare, programs, repair, webhooks, work
 from fleet.console import err
 from fleet.process_gpt.command import app as import_room
 from kernel.errors import FleetError
@@ -15,7 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for room in (programs, work, repair, control, webhooks, check, doctor, prepare, demo):
+for room in (programs, work, repair, control, limits, webhooks, check, doctor, prepare, demo):
     room.add_to(app)
 app.add_typer(import_room)
 

@@ -131,7 +131,8 @@ class ApiFunctions(KernelBase):
 
     async def save_agent(self, agent: Agent) -> Agent:
         """Add an agent or replace the one with the same id."""
-        return Agent.model_validate((await self._call("save_agent", **agent.model_dump()))[0])
+        saved = await self._call("save_agent", **{**agent.model_dump(), "limits": agent.limits.given()})
+        return Agent.model_validate(saved[0])
 
     async def save_documents(self, embedding_model: str, documents: list[Json]) -> list[UUID]:
         """Store documents, all or none; the same `source` replaces one. Returns their ids in order.

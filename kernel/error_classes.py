@@ -25,10 +25,17 @@ class ErrorClass(StrEnum):
     OUTPUT_REFUSED = "output_refused"
     INPUT_REFUSED = "input_refused"
     DEFINITION_INVALID = "definition_invalid"
+    LIMIT_REACHED = "limit_reached"
     GIVEN_UP = "given_up"
 
 
 NEVER_RETRIED = frozenset(
-    {ErrorClass.OUTPUT_REFUSED, ErrorClass.INPUT_REFUSED, ErrorClass.DEFINITION_INVALID, ErrorClass.GIVEN_UP}
+    {
+        ErrorClass.OUTPUT_REFUSED,
+        ErrorClass.INPUT_REFUSED,
+        ErrorClass.DEFINITION_INVALID,
+        ErrorClass.LIMIT_REACHED,
+        ErrorClass.GIVEN_UP,
+    }
 )
 """No retry policy can ask for another attempt after these."""

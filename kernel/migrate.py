@@ -11,6 +11,8 @@ from typing import Any, LiteralString
 import psycopg
 
 from kernel.errors import DatabaseUnavailable, SettingsInvalid, from_database
+from kernel.limit_models import PeriodBudget
+from kernel.models import Limits
 from kernel.schema_locks import alone_with_tables
 
 
@@ -66,6 +68,17 @@ def set_tenant_retries(database_url: str, tenant_id: str, policy: dict[str, Any]
     """
     query: LiteralString = "select * from public.set_tenant_retries(%s, %s::jsonb)"
     _call(database_url, query, [tenant_id, None if policy is None else json.dumps(policy)])
+
+
+def set_tenant_limits(database_url: str, tenant_id: str, limits: Limits, budget: dict[str, PeriodBudget]) -> None:
+    """What each task of a tenant may use, and what all of them together in a "day" or "month" of UTC. Holds at once.
+
+    Raises InvalidInput (a number out of range), NotFound (no such tenant).
+    """
+    periods = {period: amounts.model_dump(mode="json", exclude_none=True) for period, amounts in budget.items()}
+    given = {period: {kind: float(most) for kind, most in amounts.items()} for period, amounts in periods.items()}
+    query: LiteralString = "select * from public.set_tenant_limits(%s, %s::jsonb, %s::jsonb)"
+    _call(database_url, query, [tenant_id, json.dumps(limits.given()), json.dumps(given)])
 
 
 def create_api_key(

@@ -1,6 +1,7 @@
 """What the database's functions return, as types."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
@@ -54,6 +55,25 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Limits(Record):
+    """What one task may use in all its runs; None: any amount.
+
+    `tokens`: those of requests and answers; `run_seconds`: time in a pod; `repeats`: how often the same call may be
+    answered with the same.
+    """
+
+    model_calls: int | None = None
+    tool_calls: int | None = None
+    tokens: int | None = None
+    cost_usd: Decimal | None = None
+    run_seconds: int | None = None
+    repeats: int | None = None
+
+    def given(self) -> Json:
+        """Those that are set, as JSON."""
+        return {name: float(most) if name == "cost_usd" else most for name, most in self if most is not None}
+
+
 class Agent(Record):
     """A tenant's agent: who the model is told to be, which model it uses and which tools it may."""
 
@@ -64,6 +84,7 @@ class Agent(Record):
     persona: str
     model: str | None
     tools: list[str]
+    limits: Limits = Limits()
 
 
 class ClaimedTask(Record):

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from kernel.base import KernelBase
 from kernel.journal_models import Question
-from kernel.models import Json, Task
+from kernel.limit_models import TenantLimits
+from kernel.models import Json, Limits, Task
 
 
 class PeopleFunctions(KernelBase):
@@ -56,6 +57,17 @@ class PeopleFunctions(KernelBase):
     async def retry_task(self, task_id: UUID) -> Task:
         """Take a FAILED task up again, with all its attempts."""
         return (await self._tasks("retry_task", task_id=task_id))[0]
+
+    async def extend_task(self, task_id: UUID, limits: Limits, reason: str) -> Task:
+        """Let a task use more: `limits` is added to its own. One that is FAILED is taken up again.
+
+        Raises InvalidInput where `limits` holds nothing.
+        """
+        return (await self._tasks("extend_task", task_id=task_id, limits=limits.given(), reason=reason))[0]
+
+    async def get_budget(self) -> TenantLimits:
+        """What the caller's tenant may use, and has used in the day and month at hand."""
+        return TenantLimits.model_validate((await self._call("get_budget"))[0])
 
     async def retry_instance(self, instance_id: UUID) -> list[Task]:
         """Take all FAILED tasks of an instance up again, oldest first."""

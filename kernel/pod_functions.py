@@ -5,6 +5,7 @@ from uuid import UUID
 
 from kernel.base import KernelBase
 from kernel.journal_models import JournalledCall, Replay
+from kernel.limit_models import Journalled, TaskLimits
 from kernel.models import ClaimedTask, Json, Pod, Renewal
 from kernel.packing import Packed, Packer
 
@@ -37,8 +38,8 @@ class PodFunctions(KernelBase):
         rows = await self._call("renew_lease", **_claim(task), lease_seconds=lease_seconds)
         return Renewal.model_validate(rows[0])
 
-    async def record_call(self, task: ClaimedTask, call: Json) -> int:
-        """Write a model or tool call to the journal; `call` as in record_call of init.sql. Returns its call_id.
+    async def record_call(self, task: ClaimedTask, call: Json) -> Journalled:
+        """Write a model or tool call to the journal; `call` as in record_call of init.sql.
 
         `request` and `response` are given whole or as Packed.
         """
@@ -48,8 +49,18 @@ class PodFunctions(KernelBase):
             "lists": [node for value in packed.values() for node in value.lists.values()],
         }
         written = {**call, **{name: value.skeleton for name, value in packed.items()}, **content}
-        rows = await self._call("record_call", **_claim(task), call=written)
-        return int(rows[0]["call_id"])
+        rows = await self._call("journal_call", **_claim(task), call=written)
+        return Journalled.model_validate(rows[0])
+
+    async def task_limits(self, task: ClaimedTask) -> TaskLimits:
+        """What a run of `task` may use, and what the runs before it used."""
+        return TaskLimits.model_validate((await self._call("task_limits", **_claim(task)))[0])
+
+    async def warn_of_limit(self, task: ClaimedTask, kind: str, data: Json, period: str | None = None) -> bool:
+        """Write a LIMIT_NEAR event with `data`, where there is none yet for this limit of the task, or for this kind of
+        the tenant's budget for the `period` (day or month) at hand; whether it was written."""
+        rows = await self._call("warn_of_limit", **_claim(task), kind=kind, data=data, period=period)
+        return bool(rows[0]["warned"])
 
     async def journalled_calls(self, task: ClaimedTask) -> list[JournalledCall]:
         """What earlier runs of `task` asked and can be answered again, or started and never ended."""

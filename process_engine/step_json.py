@@ -75,4 +75,5 @@ def _task(task: NewTask) -> Json:
         "max_attempts": task.max_attempts,
         "retry_policy": task.retry_policy,
         "timeout_seconds": task.timeout_seconds,
+        **({"limits": task.limits} if task.limits else {}),
     }

@@ -1,6 +1,6 @@
 """The task that opens when a token reaches a service or user task."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from process_engine import expressions
@@ -34,6 +34,7 @@ class NewTask:
         retry_policy: see RetryPolicy; None: the defaults.
         priority: 1 (lowest) to 5 (highest).
         timeout_seconds: wall time of one attempt.
+        limits: what all attempts together may use, as in `task_limits.LIMIT_HEADERS`; may be empty.
         headers: task headers of the model that have no meaning of their own.
     """
 
@@ -56,6 +57,7 @@ class NewTask:
     timeout_seconds: int
     headers: dict[str, str]
     retry_policy: RetryPolicy | None = None
+    limits: dict[str, Json] = field(default_factory=dict[str, Json])
 
 
 def new_task(
@@ -91,6 +93,7 @@ def new_task(
         timeout_seconds=settings["timeout_seconds"],
         headers=settings["headers"],
         retry_policy=settings.get("retry_policy"),
+        limits=settings.get("limits", {}),
     )
 
 

@@ -10,6 +10,7 @@ from process_engine.mappings import Mapping, check_expression, read_mappings
 from process_engine.plain_json import Json
 from process_engine.retry_settings import RETRY_HEADERS, RetryPolicy, read_retry_policy
 from process_engine.schemas import parse_schema
+from process_engine.task_limits import LIMIT_HEADERS, read_limits
 from process_engine.xml_source import Element, Problems, local_name
 
 AgentMode = Literal["none", "draft", "complete"]
@@ -21,15 +22,11 @@ DEFAULT_TIMEOUT_SECONDS = 900
 MOST_ATTEMPTS, MOST_TIMEOUT_SECONDS = 100, 86_400  # as init.sql has them
 
 _ALLOWED = frozenset({"taskDefinition", "taskHeaders", "ioMapping", "assignmentDefinition", "formDefinition"})
-_OWN_HEADERS = RETRY_HEADERS | {
-    "agent",
-    "instruction",
-    "agentMode",
-    "orchestrator",
-    "outputSchema",
-    "priority",
-    "timeoutSeconds",
-}
+_OWN_HEADERS = (
+    RETRY_HEADERS
+    | set(LIMIT_HEADERS)
+    | {"agent", "instruction", "agentMode", "orchestrator", "outputSchema", "priority", "timeoutSeconds"}
+)
 
 
 class RetryDefaults(TypedDict):
@@ -43,8 +40,9 @@ class WorkSettings(TypedDict):
     """What the definition says about one task, in plain JSON.
 
     `instruction`, `assignee` and `candidate_groups` are literal text, or CEL when they start with `=`.
-    `timeout_seconds` is the wall time of one attempt. `retry_policy` is absent from definitions that were stored before
-    there were any. `headers` holds the task headers this engine has no meaning for.
+    `timeout_seconds` is the wall time of one attempt; `limits` what all of them together may use, as in
+    `task_limits.LIMIT_HEADERS`, where the definition says something of it. `retry_policy` is absent from definitions
+    that were stored before there were any. `headers` holds the task headers this engine has no meaning for.
     """
 
     name: str
@@ -62,6 +60,7 @@ class WorkSettings(TypedDict):
     retry_policy: NotRequired[RetryPolicy | None]
     priority: int
     timeout_seconds: int
+    limits: NotRequired[dict[str, Json]]
     headers: dict[str, str]
 
 
@@ -90,7 +89,7 @@ def read_work_settings(element: Element, forms: Forms, retries: RetryDefaults, p
     task = read_extensions(element, _ALLOWED, problems)
     mode = _agent_mode(task)
     orchestrator = _orchestrator(task, mode)
-    return WorkSettings(
+    settings = WorkSettings(
         name=element.get("name") or element.get("id", ""),
         orchestrator=orchestrator if mode != "none" else None,
         agent=_literal_header(task, "agent") if mode != "none" else None,
@@ -108,6 +107,9 @@ def read_work_settings(element: Element, forms: Forms, retries: RetryDefaults, p
         timeout_seconds=_number_header(task, "timeoutSeconds", DEFAULT_TIMEOUT_SECONDS, 1, MOST_TIMEOUT_SECONDS),
         headers={key: header.get("value", "") for key, header in task.headers.items() if key not in _OWN_HEADERS},
     )
+    if limits := read_limits(task):
+        settings["limits"] = limits
+    return settings
 
 
 def _agent_mode(task: Extensions) -> AgentMode:

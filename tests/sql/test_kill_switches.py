@@ -279,7 +279,7 @@ async def test_a_task_whose_question_is_answered_waits_too(
     task = await pod.claim()
     call = {"kind": "tool", "name": "ask_person", "request": {}, "outcome": "started", "call_key": "k", "occurrence": 1}
     costs = {"input_tokens": 0, "output_tokens": 0, "cost_usd": "0", "latency_ms": 0, "replayable": True}
-    call_id = await pod.kernel.record_call(task, {**call, **costs})
+    call_id = (await pod.kernel.record_call(task, {**call, **costs})).call_id
     asked = await pod.kernel.ask_question(task, call_id, {"kind": "person", "question": "May I?"})
     assert await pod.kernel.suspend_task(task, [call_id]) == "waiting"
     made = await switch(kernel_api, "tenant")

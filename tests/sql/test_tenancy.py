@@ -25,7 +25,7 @@ TENANT_TABLES = {
 }  # fmt: skip
 HIDDEN_TABLES = {
     "api_key", "idempotency_key", "pod", "notification_preference", "device_token", "webhook_endpoint", "outbox",
-    "task_reminder",
+    "task_reminder", "mcp_server", "task_limit", "tenant_spend", "budget_warning",
 }  # fmt: skip
 SHARED_TABLES = {"agent_orch"}
 VIEWS = {"incidents", "instance_overview", "model_spend"}
@@ -66,7 +66,7 @@ async def rows_of_both_tenants(kernel_api: Kernel, start_pod: StartPod) -> None:
         await api.save_documents("m", [DOCUMENT])
         claimed = await pod.claim()
         call = {**model_call(), "request": {"messages": [{"role": "user"}]}}
-        call_id = await pod.kernel.record_call(claimed, call)
+        call_id = (await pod.kernel.record_call(claimed, call)).call_id
         await pod.kernel.ask_question(claimed, call_id, {"kind": "person", "question": "Who?"})
         await pod.end(claimed, "failed", reason="no", retryable=False)
         await api.set_kill_switch("agent", "a", "why", False)

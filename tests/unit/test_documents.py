@@ -40,6 +40,7 @@ from execution_api.bodies import (
 )
 from execution_api.completion_bodies import CompletionRequest
 from execution_api.control_bodies import CancellationRequest, KillSwitchRequest
+from execution_api.limit_bodies import ExtendRequest
 from execution_api.mcp_server_bodies import McpServerRequest, McpServersImport, McpServerSwitch
 from execution_api.metrics import HttpMetrics
 from execution_api.notification_bodies import (
@@ -239,6 +240,7 @@ _BODIES: dict[str, type[BaseModel]] = {
     "/complete": CompletionRequest,
     "/instances": StartRequest,
     "/submit": SubmitRequest,
+    "/extend": ExtendRequest,
     "/instances/cancel": BulkCancelRequest,
     "/api-keys": KeyRequest,
     "/rotate": RotateRequest,

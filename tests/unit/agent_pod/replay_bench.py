@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_pod.desk import Desk, Work
 from agent_pod.journal import Journal
+from agent_pod.limiter import Limiter
 from agent_pod.metrics import PodMetrics
 from agent_pod.model_gateway import ModelGateway, open_upstream
 from agent_pod.patience import Patience
@@ -32,7 +33,7 @@ from agent_pod.tools import DocumentTools, Tool
 from agent_pod.waiting_tools import waiting_tools
 from kernel.functions import Kernel
 from kernel.journal_models import Call
-from kernel.models import ClaimedTask
+from kernel.models import ClaimedTask, Limits
 from knowledge.embed import Embedder
 from offline_model.app import create_app
 
@@ -114,11 +115,16 @@ class Bench:
     metrics: PodMetrics = field(default_factory=PodMetrics)
     inline_seconds: float = 0.0
     servers: TenantServers | None = None
+    prices: Prices = field(default_factory=lambda: Prices({}))
+    most: Limits = field(default_factory=Limits)
+    warn_at: float = 0.8
+    grace_seconds: float = 3600.0
+    stopped: list[str] = field(default_factory=list)
     runs: int = 0
 
     @contextlib.asynccontextmanager
-    async def again(self) -> AsyncIterator[Run]:
-        self.set_clock(self.runs * 3600)
+    async def again(self, seconds: float = 3600) -> AsyncIterator[Run]:
+        self.set_clock(self.runs * seconds)
         self.runs += 1
         pod = await self.start_pod(name=f"pod-{self.runs}")
         task = await pod.next()
@@ -131,7 +137,8 @@ class Bench:
     @contextlib.asynccontextmanager
     async def serve(self, task: ClaimedTask) -> AsyncIterator[Run]:
         """The endpoints with `task` on the desk."""
-        desk, journal = Desk(), Journal(self.kernel, Prices({}), self.metrics)
+        limiter = Limiter(self.kernel, self.prices, self.metrics, self.most, self.warn_at, self.grace_seconds)
+        desk, journal = Desk(limiter.begin), Journal(self.kernel, self.prices, self.metrics, limiter)
         embedder = Embedder(self.upstream_url, "offline", MODEL)
         tools = ToolGateway(
             desk,
@@ -154,7 +161,12 @@ class Bench:
                 0,
             ) as server,
         ):
-            work = desk.open(task, lambda why: desk.clear())
+
+            def stop(why: str) -> None:
+                self.stopped.append(why)
+                desk.clear()
+
+            work = desk.open(task, stop)
             work.aliases.add_address("127.0.0.1", int(server.url.rpartition(":")[2]), "pod")
             yield Run(server.url, work)
         await embedder.aclose()

@@ -9,7 +9,8 @@ CLERK: dict[str, Any] = {"name": "Clerk", "role": "clerk", "goal": "be exact", "
 
 async def test_an_agent_is_added_and_replaced(client: httpx.AsyncClient) -> None:
     answer = await client.put("/agents/clerk", json=CLERK)
-    assert answer.json() == {"agent_id": "clerk", "model": None, **CLERK}
+    assert answer.json() == {"agent_id": "clerk", "model": None, **CLERK, "limits": answer.json()["limits"]}
+    assert set(answer.json()["limits"].values()) == {None}
     await client.put("/agents/clerk", json={"name": "Clerk", "role": "r", "goal": "g", "model": "gpt-5"})
     [agent] = (await client.get("/agents")).json()["items"]
     assert (agent["role"], agent["model"], agent["persona"], agent["tools"]) == ("r", "gpt-5", "", [])

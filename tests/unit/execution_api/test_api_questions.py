@@ -36,7 +36,7 @@ def ask(client: httpx.AsyncClient, deploy: Deploy, pod: Kernel) -> Ask:
         await client.post("/instances", json={"process_definition_id": await deploy(ROBOT)})
         task = await pod.next_task(pod_id, ["echo"], 60)
         assert task
-        call_id = await pod.record_call(task, {**CALL, **COSTS})
+        call_id = (await pod.record_call(task, {**CALL, **COSTS})).call_id
         question_id = await pod.ask_question(task, call_id, {"kind": "person", "question": "May I?", **question})
         assert await pod.suspend_task(task, [call_id]) == "waiting"
         return question_id

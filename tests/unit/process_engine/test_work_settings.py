@@ -312,3 +312,28 @@ def test_a_first_pause_longer_than_the_longest_is_refused() -> None:
 def test_the_retries_of_a_process_are_a_number() -> None:
     with pytest.raises(DefinitionInvalid, match="has the property retries 'many'; it is a whole number, 1 to 100"):
         definition_of("serviceTask", WORKER, properties(retries="many"))
+
+
+def test_limits_are_read_from_headers() -> None:
+    limits = headers(maxModelCalls="9", maxToolCalls="8", maxTokens="7000", maxCostUsd="0.50", maxRunSeconds="60",
+                     maxRepeats="3")  # fmt: skip
+    assert task_of("serviceTask", WORKER + limits).limits == {
+        "model_calls": 9, "tool_calls": 8, "tokens": 7000, "cost_usd": 0.5, "run_seconds": 60, "repeats": 3,
+    }  # fmt: skip
+    assert "limits" not in str(definition_of("serviceTask", WORKER).spec), "what is not said is not stored"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "what"),
+    [
+        ("maxTokens", "0", "a whole number"),
+        ("maxTokens", "1.5", "a whole number"),
+        ("maxCostUsd", "=5", "an amount such as 0.50"),
+        ("maxCostUsd", "0.0", "an amount such as 0.50"),
+        ("maxRepeats", "-1", "a whole number"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_with_its_line(key: str, value: str, what: str) -> None:
+    problem = only_problem("serviceTask", WORKER + "\n" + headers(**{key: value}))
+    assert (problem.element_id, problem.line) == ("t", 7)
+    assert problem.message.endswith(f"has the header {key} {value!r}; it is {what}, above 0 and below 1000000000")
