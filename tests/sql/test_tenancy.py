@@ -21,7 +21,7 @@ READERS = ("authenticated", "fleet_api", "fleet_pod")
 TENANT_TABLES = {
     "tenants", "process_def", "decision_def", "bpm_proc_inst", "todolist", "events", "journal", "journal_blob",
     "journal_list", "task_question", "notifications", "documents", "document_chunk", "agent_profile",
-    "event_wait", "event_arrival", "kill_switch",
+    "event_wait", "event_arrival", "step_input", "kill_switch",
 }  # fmt: skip
 HIDDEN_TABLES = {
     "api_key", "idempotency_key", "pod", "notification_preference", "device_token", "webhook_endpoint", "outbox",
