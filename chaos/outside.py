@@ -93,7 +93,7 @@ class Outside:
         idle = """select count(*) filter (where available_at is null or status <> 'PENDING') = %s
                   from public.todolist where status in ('PENDING', 'IN_PROGRESS', 'WAITING')"""
         await self._until(idle, seconds, 0)
-        next_attempt = """select greatest(extract(epoch from min(available_at) - kernel.now()), 0)::float
+        next_attempt = """select extract(epoch from min(available_at) - kernel.now())::float
                           from public.todolist where status = 'PENDING' and available_at < 'infinity'"""
         async with await self._stage.owner() as owner:
             row = await (await owner.execute(next_attempt)).fetchone()
