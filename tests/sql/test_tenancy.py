@@ -60,7 +60,8 @@ async def rows_of_both_tenants(kernel_api: Kernel, start_pod: StartPod) -> None:
         await api.publish_signal("go", {}, "ann")
         await api.deploy_decisions("<dmn/>", [{"id": "d", "name": "D", "spec": {}}])
         first = {"revision": 0, "state": {}, "variables": {}, "ended": False, "cancelled": []}
-        step = {**first, "tasks": [agent_task(), person_task()]}
+        given = {"kind": "start", "variables": {}}
+        step = {**first, "tasks": [agent_task(), person_task()], "given": given}
         await api.start_instance("order", 1, "ann", step, f"key-{tenant}", "f")
         await api.save_agent(Agent(agent_id="a", name="", role="", goal="", persona="", model=None, tools=[]))
         await api.save_documents("m", [DOCUMENT])

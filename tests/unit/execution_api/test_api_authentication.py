@@ -56,7 +56,7 @@ async def test_requests_without_a_known_key_get_one_and_the_same_refusal(
         (user_token(algorithm="HS512", secret=JWT_SECRET * 2), "token_algorithm"),
         (user_token(secret="another secret of thirty-two characters"), "token_signature"),
         (user_token(exp=int(time.time()) - 1), "token_expired"),
-        (user_token(nbf=int(time.time()) + 60), "token_not_yet_valid"),
+        (user_token(nbf=int(time.time()) + 36_000), "token_not_yet_valid"),
         (user_token(aud="anon"), "token_audience"),
         (user_token(aud=None), "token_claims"),
         (user_token(exp=None), "token_claims"),
