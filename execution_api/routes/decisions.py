@@ -7,7 +7,7 @@ from fastapi import Path, Request, Response
 
 from execution_api.auth import CallersKernel
 from execution_api.bodies import DecisionDetail, DecisionMade, DecisionRequest, Items, Page
-from execution_api.examples import DMN
+from execution_api.example_files import DMN
 from execution_api.paging import AfterName, Limit, page
 from execution_api.problems import ApiProblem
 from execution_api.routes.error_answers import errors

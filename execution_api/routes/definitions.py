@@ -8,7 +8,7 @@ from fastapi import Path, Query, Request, Response
 
 from execution_api.auth import CallersKernel
 from execution_api.bodies import LARGEST_VERSION, DefinitionDetail, DefinitionId, Page, RollbackRequest
-from execution_api.examples import BPMN
+from execution_api.example_files import BPMN
 from execution_api.paging import AfterName, Limit, page
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
