@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, field_validator
 
 from execution_api.bodies import Request
 from kernel.mcp_server_models import McpServer
@@ -70,7 +70,7 @@ class McpServerRequest(Request):
     headers: Headers | None = Field(
         None, description="sent with every request, never shown again; none: those that are stored stay"
     )
-    enabled: bool = True
+    enabled: StrictBool = True
     allowed_tools: _Tools = Field(default_factory=list, description="names at the server; none: all")
     idempotent_tools: _Tools = Field(
         default_factory=list,
@@ -88,7 +88,7 @@ class McpServerRequest(Request):
 class McpServerSwitch(Request):
     """Whether the tools of a server are there."""
 
-    enabled: bool
+    enabled: StrictBool
 
 
 class McpServersImport(Request):
