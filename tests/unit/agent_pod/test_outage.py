@@ -74,7 +74,7 @@ async def chat(run: Any, **more: Any) -> Any:
 async def test_an_answer_that_was_paid_for_waits_for_the_database(
     bench: Bench, fails: tuple[str, ...], stream: bool
 ) -> None:
-    transport = breaks(bench, "record_call", *fails)
+    transport = breaks(bench, "journal_call", *fails)
     for _ in range(2):
         async with bench.again() as run:
             assert await chat(run, stream=stream)
@@ -82,7 +82,7 @@ async def test_an_answer_that_was_paid_for_waits_for_the_database(
     assert set(bench.upstream.asked.values()) == {1} and len(await bench.calls()) == 1
 
 
-@pytest.mark.parametrize("function", ["journalled_calls", "record_call", "save_task_document", "replay_call"])
+@pytest.mark.parametrize("function", ["journalled_calls", "journal_call", "save_task_document", "replay_call"])
 async def test_a_tool_is_done_once_whatever_call_of_it_the_outage_meets(bench: Bench, function: str) -> None:
     transport = breaks(bench, function, AFTER, BEFORE)
     for _ in range(2):
@@ -104,7 +104,7 @@ async def test_a_question_is_asked_once(bench: Bench, function: str) -> None:
 
 
 async def test_a_run_that_is_over_waits_no_longer(bench: Bench) -> None:
-    breaks(bench, "record_call", *[BEFORE] * 1000)
+    breaks(bench, "journal_call", *[BEFORE] * 1000)
     async with bench.again() as run:
         asking = asyncio.create_task(chat(run))
         while not bench.upstream.asked:  # noqa: ASYNC110  # the model is asked in another task

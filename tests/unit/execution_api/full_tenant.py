@@ -38,7 +38,7 @@ async def fill(client: httpx.AsyncClient, pod: Kernel, person: str) -> dict[str,
         await send("POST", "/instances", json=body)
     failed, asking = [await pod.next_task(pod_id, ["echo"], 600) for _ in range(2)]
     assert failed and asking
-    call_id = await pod.record_call(asking, {**_CALL, **_COSTS})
+    call_id = (await pod.record_call(asking, {**_CALL, **_COSTS})).call_id
     await pod.ask_question(asking, call_id, {"kind": "person", "question": "May I?", "assignee": person})
     await pod.suspend_task(asking, [call_id])
     await pod.next_task(pod_id, [], 600, _broken(failed))
