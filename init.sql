@@ -1424,6 +1424,7 @@ begin
         (select last_value from kernel.fencing_token)) - 1000)::text, false);
 end $$;
 
+-- Of this session, since it last told the server's statistics, so only a difference says something.
 create or replace function kernel.queue_entries_read() returns bigint
 language sql volatile as $$
     select coalesce(pg_stat_get_xact_tuples_returned('public.todolist_ready'::regclass), 0)
@@ -2211,6 +2212,7 @@ declare
     v_ended_data jsonb;
     v_memory bigint[] := kernel.memory();
     v_ms bigint := kernel.statement_ms();
+    v_entries bigint;
     v_found tid;
     v_upkeep boolean := false;
 begin
@@ -2235,11 +2237,12 @@ begin
             if v_found is null and v_memory[6] is not null then
                 v_found := kernel.task_above_floors(p_queues, v_memory);
             elsif v_found is null then
+                v_entries := kernel.queue_entries_read();
                 select t.ctid into v_found from public.todolist t
                 where t.status = 'PENDING' and t.available_at is null and t.agent_orch = p_queues ->> 0
                 order by t.priority desc, t.fair_rank, t.task_id limit 1
                 for no key update skip locked;
-                if kernel.queue_entries_read() > 100 then
+                if kernel.queue_entries_read() > v_entries + 100 then
                     v_memory[3:4] := array[0, 0];      -- the next claim needs floors
                     perform set_config('fleet.memory', v_memory::text, false);
                 end if;

@@ -84,3 +84,15 @@ async def test_under_a_held_snapshot_finished_tasks_of_a_higher_priority_cost_a_
                 assert before and after
                 read.append(after[0] - before[0])
         assert sorted(read)[2] < 20, read
+
+
+async def test_claims_from_the_head_of_a_queue_without_dead_entries_ask_for_no_floors(
+    start_pod: StartPod, enqueue: Enqueue, database_url: str
+) -> None:
+    await start_pod()
+    await enqueue(150)
+    with psycopg.connect(database_url, autocommit=True) as claimer:
+        for _ in range(150):
+            assert claimer.execute(NEXT, ['["echo"]', None]).fetchone() is not None
+            until = claimer.execute("select (current_setting('fleet.memory')::bigint[])[4]").fetchone()
+            assert until is not None and until[0] > 0
