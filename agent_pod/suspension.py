@@ -38,16 +38,16 @@ class Suspension:
         await through_outage(work, lambda: self._kernel.ask_question(work.task, call_id, question))
         work.calls.asking.add(call_id)
         leave_at = time.monotonic() + self._inline_seconds
-        while not work.calls.suspended:
-            answer = await self._answer(asked)
-            if answer.outcome != STARTED:
+        while not work.ended.is_set():
+            answer = None if work.calls.suspended else await self._answer(asked)
+            if answer is not None and answer.outcome != STARTED:
                 work.calls.asking.discard(call_id)
                 return None if answer.outcome == REPEAT else (answer.response, answer.outcome == "ok")
-            if time.monotonic() >= leave_at and work.calls.running == 0:
+            # Another call of this run may have begun to leave while the answer was looked up.
+            if time.monotonic() >= leave_at and work.calls.running == 0 and not work.calls.suspended:
                 await self._leave(work)
             else:
                 await asyncio.sleep(_LOOK_SECONDS)
-        await work.ended.wait()
         return {"error": "the task waits, and its orchestrator has ended"}, False
 
     async def _answer(self, asked: Asked) -> Replay:

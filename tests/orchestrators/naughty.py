@@ -118,7 +118,7 @@ def flood(given: dict) -> None:
 
 def eat_memory(given: dict) -> None:
     eaten = []
-    for _ in range(4000):
+    for _ in range(240):  # more than the limit of 200 MB, and less than the wall at twice that
         eaten.append(bytearray(1024 * 1024))
         time.sleep(0.001)
     time.sleep(3600)
