@@ -615,9 +615,9 @@ create table if not exists public.event_wait (
     process_definition_version int not null,
     engine_token text,                                 -- the engine's name for who waits; null: the definition
     element_id text not null,
-    kind text not null check (kind in ('timer', 'message', 'signal')),
+    kind text not null,
     once boolean not null,                             -- the first event ends the wait
-    name text,                                         -- of the message or signal
+    name text,                                         -- of the message or signal; of an error the error class
     correlation_key text,                              -- of the message; null where it starts an instance
     due_at timestamptz,                                -- null: no timer, or one that will not be due again
     repeat_every interval,
@@ -642,7 +642,7 @@ create index if not exists event_wait_of_definition
 create table if not exists public.event_arrival (
     tenant_id text not null references public.tenants,
     arrival_id uuid not null,
-    kind text not null check (kind in ('timer', 'message', 'signal')),
+    kind text not null,
     name text,
     correlation_key text,
     variables jsonb not null,
@@ -660,6 +660,19 @@ create index if not exists event_arrival_to_do
 create index if not exists event_arrival_kept
     on public.event_arrival (tenant_id, name, correlation_key, arrival_id) where wait_id is null;
 create index if not exists event_arrival_expiring on public.event_arrival (expires_at) where wait_id is null;
+
+-- An error is the failure of the task that has the engine_token of the wait.
+alter table public.event_wait drop constraint if exists event_wait_kind_check;
+alter table public.event_arrival drop constraint if exists event_arrival_kind_check;
+do $$ begin
+    if not exists (select from pg_catalog.pg_constraint c where c.conname = 'event_wait_kinds'
+                   and c.conrelid = 'public.event_wait'::regclass) then
+        alter table public.event_wait
+            add constraint event_wait_kinds check (kind in ('timer', 'message', 'signal', 'error'));
+        alter table public.event_arrival
+            add constraint event_arrival_kinds check (kind in ('timer', 'message', 'signal', 'error'));
+    end if;
+end $$;
 
 -- Of an incident: where and when it was. proc_inst_id null: it should have started an instance.
 alter table public.event_arrival
@@ -1634,7 +1647,8 @@ begin
             'available_at', p_now + v_next.delay, 'log_tail', p_failure ->> 'log_tail'), p_now);
 end $$;
 
--- The end of a task that did not succeed: an incident. Its instance is in ERROR until somebody repairs it.
+-- The end of a task that did not succeed: an incident, and its instance is in ERROR until somebody repairs it; but where
+-- its process has an error event for this class, the event arrives there.
 drop function if exists kernel.fail_task(public.todolist, text, jsonb, text, timestamptz);
 create or replace function kernel.fail_task(
     p_task public.todolist, p_reason text, p_output jsonb, p_log_tail text, p_now timestamptz,
@@ -1644,6 +1658,7 @@ declare
     v_was_running boolean := p_task.status = 'IN_PROGRESS';
     v_attempts int := jsonb_array_length(p_task.failed_attempts) + v_was_running::int;
     v_error text := kernel.all_reasons(p_reason, p_task.failed_attempts);
+    v_caught boolean;
     v_initiator text;
 begin
     update public.todolist t set status = 'FAILED', error = v_error, error_class = p_class, log_tail = p_log_tail,
@@ -1652,10 +1667,13 @@ begin
             then t.failed_attempts || kernel.failed_attempt(p_task, p_class, p_reason, true, p_now)
             else t.failed_attempts end
     where t.tenant_id = p_task.tenant_id and t.task_id = p_task.task_id;
-    perform kernel.record_event(p_task.tenant_id, p_task.proc_inst_id, p_task.task_id, 'INCIDENT', 'kernel', p_reason,
+    v_caught := kernel.throw_failure(p_task, p_class, v_error, p_now);
+    perform kernel.record_event(p_task.tenant_id, p_task.proc_inst_id, p_task.task_id,
+        case when v_caught then 'EVENT_THROWN' else 'INCIDENT' end::public.event_type, 'kernel', p_reason,
         jsonb_build_object('attempt', p_task.attempt, 'error_class', p_class, 'activity_id', p_task.activity_id,
-                           'log_tail', p_log_tail), p_now);
-    if p_task.proc_inst_id is null then
+                           'log_tail', p_log_tail) || case when v_caught then '{"kind": "error"}' else '{}' end::jsonb,
+        p_now);
+    if v_caught or p_task.proc_inst_id is null then
         return;
     end if;
     update public.bpm_proc_inst i set status = 'ERROR', error = format('%s: %s', p_task.activity_id, v_error)
@@ -1666,6 +1684,22 @@ begin
             case when v_attempts > 1 then format('%s, after %s attempts: %s', p_task.name, v_attempts, p_reason)
                  else p_reason end, p_now);
     end if;
+end $$;
+
+-- A task has failed for good: the error goes to the event that waits for it, where there is one.
+create or replace function kernel.throw_failure(
+    p_task public.todolist, p_class text, p_error text, p_now timestamptz) returns boolean
+language plpgsql volatile set search_path = '' as $$
+begin
+    insert into public.event_arrival (tenant_id, arrival_id, kind, name, variables, initiator, wait_id, claimed_until,
+                                      created_at)
+    select w.tenant_id, kernel.new_id(), 'error', p_class,
+           jsonb_build_object('error', jsonb_build_object('code', p_class, 'message', p_error)), 'kernel', w.wait_id,
+           p_now, p_now
+    from public.event_wait w
+    where w.tenant_id = p_task.tenant_id and w.proc_inst_id = p_task.proc_inst_id
+      and w.engine_token = p_task.engine_token and w.kind = 'error' and w.name = p_class;
+    return found;
 end $$;
 
 -- Inserts tasks. p_tasks: array of {process_definition_id?, activity_id, name, iteration?, engine_token?, agent_orch?,

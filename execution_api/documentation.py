@@ -54,19 +54,10 @@ def describe(app: FastAPI) -> None:
         for operations in document["paths"].values():
             for operation in operations.values():
                 _retype_problems(operation["responses"])
-                _simplify_body(operation.get("requestBody", {}))
         describe_access(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _simplify_body(body: dict[str, Any]) -> None:
-    # A body that may be left out is described as one that may be null; `required` says it already.
-    for content in body.get("content", {}).values():
-        match content["schema"]:
-            case {"anyOf": [{"$ref": str() as reference}, {"type": "null"}]}:
-                content["schema"] = {"$ref": reference}
 
 
 def _retype_problems(responses: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ How the modules depend on each other, from the ground up:
     ad_hoc                      ad-hoc sub-processes
     calling, computing          call activities; script and business rule tasks
     undo                        what could be compensated
-    events, waits               where events are caught; what an instance waits for
+    events, failures, waits     where events are caught, failures of tasks too; what an instance waits for
     throwing, compensation      where they are thrown; undoing what was completed
     openings, task_errors       what a step says about events; outputs that throw errors
     blueprint                   definition -> SpiffWorkflow specifications

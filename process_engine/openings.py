@@ -16,12 +16,13 @@ from process_engine.variables import Variables
 class Opening(TypedDict):
     """Something that is waited for from now on.
 
-    `token` is absent where a process definition waits to be started. `once`: the first event ends the wait.
+    `token` is absent where a process definition waits to be started. `once`: the first event ends the wait. An error is
+    the failure of the token's task; `name` is its class.
     """
 
     token: NotRequired[str]
     element: str
-    kind: Literal["timer", "message", "signal"]
+    kind: Literal["timer", "message", "signal", "error"]
     once: bool
     name: NotRequired[str]
     correlation_key: NotRequired[str]
@@ -48,6 +49,8 @@ def opening(element_id: str, event: Event, variables: Variables, *, once: bool) 
     kind = event["kind"]
     if kind == "timer":
         return Opening(element=element_id, kind=kind, once=once, schedule=_schedule(element_id, event, variables))
+    if kind == "error":
+        return Opening(element=element_id, kind=kind, once=once, name=event.get("name", ""))
     name = event_name(element_id, event, variables)
     if kind == "signal":
         return Opening(element=element_id, kind=kind, once=once, name=name)

@@ -143,9 +143,10 @@ def receive(
     )
     if wait is None:
         raise TokenUnknown(f"{token_id} {element_id}")
-    given = plain(element_id, "payload", payload)
+    given, mappings = plain(element_id, "payload", payload), wait.event["mappings"]
     task = end_wait(wait)
-    assign(task, output_changes(element_id, wait.event["mappings"], visible(task), given))
+    if mappings or wait.event["kind"] != "error":  # what an error says of itself is for mappings alone: see throwing
+        assign(task, output_changes(element_id, mappings, visible(task), given))
     if isinstance(task.task_spec, Catch):
         finish(task, workflow)
     return run_on(state, workflow, picture)

@@ -1,4 +1,4 @@
-"""What a process instance at rest waits for from outside: timers, messages and signals.
+"""What a process instance at rest waits for from outside: timers, messages, signals, and failures of its tasks.
 
 A wait belongs to a token (or to the process itself) and to an event. That pair is its name, so that the list follows
 from the tokens alone: a wait opens when the pair appears, and closes when it is gone.
@@ -24,8 +24,9 @@ from process_engine.events import (
     pass_boundary,
     place,
 )
+from process_engine.failures import catchers
 from process_engine.graph import Event
-from process_engine.nodes import Node, ScopeSpec
+from process_engine.nodes import Node, ScopeSpec, Work
 from process_engine.scoped import container_of
 from process_engine.withdrawal import withdraw
 
@@ -38,7 +39,7 @@ class Wait:
 
     Attributes:
         holder: the token that waits; None where an event sub-process of the process itself does.
-        seen_from: the token whose variables its expressions see.
+        seen_from: the token whose variables its expressions see, and that the event is at.
         element_id: the event.
         event: what it is.
         spec: the node of the event; of an event sub-process the sub-process.
@@ -75,7 +76,7 @@ def receive(wait: Wait) -> Task:
         return enter_event_subprocess(scope, wait.spec)
     assert wait.holder is not None, "only event sub-processes wait without a token"
     if isinstance(wait.spec, Boundary):
-        return pass_boundary(wait.holder, wait.spec)
+        return pass_boundary(wait.seen_from, wait.spec)
     if wait.holder.task_spec is wait.spec:
         return wait.holder
     withdraw(wait.holder)
@@ -104,3 +105,7 @@ def _waits_of_token(task: Task) -> Iterator[Wait]:
         for boundary in cast(list[Boundary], spec.boundaries):
             if boundary.event["kind"] in _FROM_OUTSIDE:
                 yield Wait(task, task, boundary.bpmn_id, boundary.event, boundary, boundary.interrupting)
+    if isinstance(spec, Work):
+        for at, catcher in catchers(task):
+            element = catcher.start_id if isinstance(catcher, EventSubProcess) else catcher.bpmn_id
+            yield Wait(task, at, element, catcher.event, catcher, True)

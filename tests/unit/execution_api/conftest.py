@@ -93,6 +93,7 @@ def settings(place: Place, model_url: str) -> ApiSettings:
         supabase_jwt_secret=SecretStr(JWT_SECRET),
         max_body_bytes=1_000_000,
         database_pool_size=4,
+        fleet_api_rate=0,
     )
 
 

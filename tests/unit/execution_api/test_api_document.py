@@ -70,6 +70,8 @@ def test_every_json_body_has_an_example_that_fits(document: Document) -> None:
         bodies += [answer["content"] for answer in operation["responses"].values()]
         for media_type, content in ((m, c) for body in bodies for m, c in body.items()):
             schema = content["schema"]
+            if {"type": "null"} in schema.get("anyOf", []):  # a body that may be left out
+                schema = schema["anyOf"][0]
             if "$ref" not in schema:
                 assert media_type in {
                     "text/plain",

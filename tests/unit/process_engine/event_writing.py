@@ -11,6 +11,9 @@ TOPS = f"""
 <bpmn:signal id="s_go" name="go"/>
 <bpmn:error id="e_empty" errorCode="EMPTY"/>
 <bpmn:error id="e_broken" errorCode="BROKEN"/>
+<bpmn:error id="e_refused" errorCode="input_refused"/>
+<bpmn:error id="e_timed_out" errorCode="timed_out"/>
+<bpmn:error id="e_unmade" errorCode="definition_invalid"/>
 <bpmn:escalation id="x_late" escalationCode="LATE"/>
 <bpmn:escalation id="x_big" escalationCode="BIG"/>
 """
