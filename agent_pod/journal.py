@@ -13,6 +13,7 @@ from uuid import uuid5
 
 from agent_pod.call_failures import CallFailure
 from agent_pod.desk import Work
+from agent_pod.lease_check import check_lease
 from agent_pod.limiter import Limiter
 from agent_pod.metrics import PodMetrics
 from agent_pod.outage import through_outage
@@ -93,7 +94,6 @@ class Journal:
         earlier = calls.take(key)
         if earlier is None or earlier.outcome in UNANSWERED:
             calls.live += 1
-            await self.check_lease(work)
         occurrence = earlier.occurrence if earlier else None
         if kind == "tool" and name in WAITING_TOOLS:
             work.limits.repeats.forget()
@@ -102,10 +102,8 @@ class Journal:
         return Asked(work, kind, name, packed, key, earlier, started, occurrence=occurrence)
 
     async def check_lease(self, work: Work) -> None:
-        """Raise LeaseLost where the task is somebody else's by now, for what were paid for or done then would be paid
-        for or done twice. The database is asked only where the pod's own clock leaves it open, as after a freeze."""
-        if not work.is_held():
-            await through_outage(work, lambda: self._kernel.journalled_calls(work.task))
+        """Raise LeaseLost where the task is somebody else's by now: see agent_pod/lease_check.py."""
+        await check_lease(self._kernel, work)
 
     async def replay(self, asked: Asked) -> tuple[Any, bool]:
         """The answer of a call that `is_answered`, and whether it was a good one."""

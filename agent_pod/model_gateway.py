@@ -7,15 +7,18 @@ for a stream, before the stream ends. What an earlier run of the task asked is a
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from agent_pod.call_failures import CallFailure, failure_in, failure_of, unreachable
 from agent_pod.desk import Desk
@@ -26,6 +29,7 @@ from agent_pod.patience import Patience, body_of
 from agent_pod.stream_replay import chat_events, response_events
 from kernel.errors import FleetError, InvalidInput, LeaseLost
 
+logger = logging.getLogger(__name__)
 _KINDS = {"chat/completions": "chat", "responses": "responses", "embeddings": "embeddings"}
 _LARGEST_BODY = 32 * 1024 * 1024
 _PASSED_HEADERS = ("content-type", "retry-after", "retry-after-ms", "x-request-id")
@@ -103,10 +107,12 @@ class ModelGateway:
         if not answer.is_success:
             return await self._failed(call, answer)
         passing = self._pass_on(call, answer, StreamedAnswer(hide_usage=not call.wants_usage))
-        return StreamingResponse(passing, media_type="text/event-stream")
+        return _Passing(passing, media_type="text/event-stream")
 
     async def _send(self, call: "_Call", body: dict[str, Any], stream: bool) -> httpx.Response:
-        return await self._patience.send(self._upstream, call.path, body, call.asked.work.ended, stream)
+        work = call.asked.work
+        still_ours = partial(self._journal.check_lease, work)
+        return await self._patience.send(self._upstream, call.path, body, stream, work.ended, still_ours)
 
     async def _failed(self, call: "_Call", answer: httpx.Response) -> Response:
         response = self._read(answer)
@@ -134,7 +140,7 @@ class ModelGateway:
             finally:
                 ending = asyncio.create_task(self._end_stream(call, answer, streamed))
                 self._endings.add(ending)
-                ending.add_done_callback(self._endings.discard)
+                ending.add_done_callback(self._ended)
                 await asyncio.shield(ending)
         yield last
 
@@ -142,6 +148,15 @@ class ModelGateway:
         await answer.aclose()
         failure = failure_in(streamed.whole, streamed.finished)
         await self._record(call, streamed.whole, streamed.finished, failure, streamed.understood)
+
+    def _ended(self, ending: "asyncio.Task[None]") -> None:
+        self._endings.discard(ending)
+        error = None if ending.cancelled() else ending.exception()
+        if isinstance(error, LeaseLost):
+            logger.info("a stream is broken off: %s", error)
+        elif error is not None:
+            defect = None if isinstance(error, FleetError) else error
+            logger.error("the end of a stream could not be recorded: %s", error, exc_info=defect)
 
     async def _record(
         self, call: "_Call", response: Any, ok: bool, failure: CallFailure | None, understood: bool = True
@@ -161,6 +176,18 @@ class ModelGateway:
         # Some endpoints quote the key that they refuse.
         key = self._upstream.headers["authorization"].partition(" ")[2]
         return answer.content if answer.is_success else answer.content.replace(key.encode(), b"[key]")
+
+
+class _Passing(StreamingResponse):
+    """A stream that may break off. Then its connection is closed without an end, which nobody can take for one."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except httpx.HTTPError as error:
+            logger.warning("the model endpoint broke a stream off: %s: %s", type(error).__name__, error)
+        except FleetError:
+            pass  # its ending has said why
 
 
 class _BodyTooLarge(Exception):

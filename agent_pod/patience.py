@@ -9,11 +9,13 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 
 from agent_pod.call_failures import CallFailure, failure_of, unreachable
+from agent_pod.lease_check import directly_before_writing
 from agent_pod.metrics import PodMetrics
 
 _FIRST_PAUSE_SECONDS = 0.5
@@ -29,18 +31,27 @@ class Patience:
         self._metrics = metrics
 
     async def send(
-        self, upstream: httpx.AsyncClient, path: str, body: Any, ended: asyncio.Event, stream: bool
+        self,
+        upstream: httpx.AsyncClient,
+        path: str,
+        body: Any,
+        stream: bool,
+        ended: asyncio.Event,
+        check: Callable[[], Awaitable[None]],
     ) -> httpx.Response:
         """POST `body` until the answer is no passing failure, or patience or the run (`ended`) is over.
 
-        Returns the last answer; where it is an error, it has been read. Raises httpx.HTTPError where there was none.
+        Returns the last answer; where it is an error, it has been read. Raises httpx.HTTPError where there was none,
+        and what `check` raises, which is awaited directly before each request is written.
         """
         give_up_at = time.monotonic() + self.seconds
         pause = _FIRST_PAUSE_SECONDS
+        extensions = {"trace": directly_before_writing(check)}
         while True:
             answer, lost = None, None
             try:
-                answer = await upstream.send(upstream.build_request("POST", path, json=body), stream=stream)
+                request = upstream.build_request("POST", path, json=body, extensions=extensions)
+                answer = await upstream.send(request, stream=stream)
                 if answer.is_success:
                     return answer
                 await answer.aread()

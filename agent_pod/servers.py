@@ -1,11 +1,21 @@
 """Small HTTP servers within the pod's event loop."""
 
 import asyncio
+import logging
 import socket
 
 import uvicorn
 from starlette.types import ASGIApp
 
+
+class _SaidAlready(logging.Filter):
+    """Drops uvicorn's line about an answer that was begun and not ended: who broke it off has said why."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.msg != "ASGI callable returned without completing response."
+
+
+_SAID_ALREADY = _SaidAlready()
 _ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  # named here only to give others an address that leads somewhere
 
 
@@ -18,6 +28,7 @@ class LoopServer:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         host, port = self._socket.getsockname()[:2]
         self.url = f"http://{socket.gethostname() if host in _ANY_ADDRESS else host}:{port}"
+        logging.getLogger("uvicorn.error").addFilter(_SAID_ALREADY)
         self._server = _NoSignals(
             uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
         )

@@ -5,12 +5,15 @@ the task at hand and the agent's list of tools, written to the journal before th
 is handed over. What an earlier run of the task asked is answered from the journal.
 """
 
+import contextlib
 import json
 import logging
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import mcp_types as types
+from mcp import MCPError
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from starlette.applications import Starlette
@@ -52,7 +55,9 @@ class ToolGateway:
     async def _list(
         self, context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        work = self._work(context)
+        with _left_without_answer("tools/list"):
+            work = self._work(context)
+            offered = [*self._offered(work), *await self._servers.offered(work)]
         return types.ListToolsResult(
             tools=[
                 types.Tool(
@@ -61,20 +66,21 @@ class ToolGateway:
                     input_schema=tool.input_schema,
                     annotations=tool.annotations,
                 )
-                for tool in [*self._offered(work), *await self._servers.offered(work)]
+                for tool in offered
             ]
         )
 
     async def _call(
         self, context: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        started = time.monotonic()
-        work = self._work(context)
-        arguments = params.arguments or {}
+        with _left_without_answer(params.name):
+            return await self._answer(self._work(context), params.name, params.arguments or {})
+
+    async def _answer(self, work: Work, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
         try:
-            asked = await self._journal.ask(work, "tool", params.name, arguments, started)
+            asked = await self._journal.ask(work, "tool", name, arguments, time.monotonic())
         except InvalidInput as refusal:
-            return as_result({"error": f"{params.name}: the call cannot be recorded: {refusal}"}, False)
+            return as_result({"error": f"{name}: the call cannot be recorded: {refusal}"}, False)
         except LimitReached as refusal:
             return as_result({"error": str(refusal)}, False)
         if asked.is_answered:
@@ -93,7 +99,6 @@ class ToolGateway:
         while doubt is not None or tool is not None:
             asked = await self._journal.begin(asked, tool is not None and tool.idempotent)
             if doubt is None and tool is not None:
-                await self._journal.check_lease(asked.work)
                 try:
                     with asked.work.calls.run():
                         result, ok = await _outcome(tool, asked, arguments)
@@ -132,6 +137,17 @@ class ToolGateway:
         if work is None:
             raise LeaseLost("The token is not that of the task at hand.", "lease_lost")
         return work
+
+
+@contextlib.contextmanager
+def _left_without_answer(what: str) -> Iterator[None]:
+    """A lost lease and a database that is away are no defects: a line says so, and the protocol's error."""
+    try:
+        yield
+    except FleetError as error:
+        level = logging.INFO if isinstance(error, LeaseLost) else logging.WARNING
+        logger.log(level, "%s is left without an answer: %s", what, error)
+        raise MCPError(types.INTERNAL_ERROR, str(error)) from None
 
 
 async def _outcome(tool: Tool, asked: Asked, arguments: dict[str, Any]) -> tuple[dict[str, Any], bool]:

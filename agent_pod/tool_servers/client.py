@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
@@ -28,6 +28,10 @@ _MOST_LISTED = 1_000_000  # characters of all tools of a server together; a mode
 _LONGEST_REASON = 500
 # Errors that the client makes up itself where no answer came, or none that it can read.
 _MADE_UP = (types.CONNECTION_CLOSED, types.REQUEST_TIMEOUT, types.PARSE_ERROR, types.INVALID_REQUEST)
+
+
+async def _nothing() -> None:
+    pass
 
 
 class ServerFailed(Exception):
@@ -75,14 +79,24 @@ class ServerClient:
         return Listing(tools, version if version in MODERN_PROTOCOL_VERSIONS else "legacy")
 
     async def call(
-        self, server: ServerAccess, mode: str, tool: str, arguments: Json, meta: Json, seconds: float
+        self,
+        server: ServerAccess,
+        mode: str,
+        tool: str,
+        arguments: Json,
+        meta: Json,
+        seconds: float,
+        before_call: Callable[[], Awaitable[None]] = _nothing,
     ) -> Json:
-        """The result of a tool as MCP writes it, at most `seconds` from now. Raises ServerFailed."""
+        """The result of a tool as MCP writes it, at most `seconds` from now. Raises ServerFailed.
+
+        `before_call` is awaited when all is ready for the call itself; where it raises, nothing is called.
+        """
         params = types.CallToolRequestParams.model_validate({"name": tool, "arguments": arguments, "_meta": meta})
         request = types.CallToolRequest(params=params)
         result: types.CallToolResult | None = None
         try:
-            async with self._attempt(server, seconds, mode) as client:
+            async with self._attempt(server, seconds, mode, before_call) as client:
                 result = await _send(client, request)
         except ServerFailed:
             if result is None:  # else only the farewell failed
@@ -91,8 +105,10 @@ class ServerClient:
         return Redaction(server).value(storable(_wire(result.model_copy(update={"meta": None}))))
 
     @contextlib.asynccontextmanager
-    async def _attempt(self, server: ServerAccess, seconds: float, mode: str) -> AsyncIterator[Client]:
-        transport = WatchedTransport(self._allowed, self._tls)
+    async def _attempt(
+        self, server: ServerAccess, seconds: float, mode: str, before_call: Callable[[], Awaitable[None]] = _nothing
+    ) -> AsyncIterator[Client]:
+        transport = WatchedTransport(self._allowed, self._tls, before_call)
         headers = {name: value.get_secret_value() for name, value in server.headers.items()}
         timeout = httpx2.Timeout(seconds)
         try:
@@ -148,7 +164,7 @@ def _reason(error: BaseException, transport: WatchedTransport, seconds: float) -
         case TooLarge():
             return str(error)
         case TimeoutError() | httpx2.TimeoutException():
-            return f"gave no answer within {seconds:g} s"
+            return f"gave no answer within {seconds:.3g} s"
         case Unreachable() | httpx2.ConnectError():
             return f"cannot be reached: {error}"
         case MCPError():

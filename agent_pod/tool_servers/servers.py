@@ -9,8 +9,10 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from agent_pod.desk import Work
+from agent_pod.lease_check import check_lease
 from agent_pod.tool_servers.client import Listing, ServerClient, ServerFailed
 from agent_pod.tool_servers.tools import SEPARATOR, ServerTool, missing_tool, server_of, server_tool, tool_name
 from kernel.functions import Kernel
@@ -74,7 +76,7 @@ class TenantServers:
 
     def _of(self, work: Work, server: ServerAccess, listing: Listing) -> dict[str, ServerTool]:
         return {
-            name: server_tool(self._client, server, listing.mode, tool)
+            name: server_tool(self._client, server, listing.mode, tool, partial(check_lease, self._kernel, work))
             for tool in listing.tools
             if (not server.allowed_tools or tool.name in server.allowed_tools)
             and _may_use(work, server.name, name := tool_name(server.name, tool.name))

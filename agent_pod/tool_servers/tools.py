@@ -4,7 +4,9 @@ import asyncio
 import hashlib
 import re
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import mcp_types as types
@@ -54,15 +56,18 @@ class ServerTool(Tool):
         return await self.run(task, arguments, meta)
 
 
-def server_tool(client: ServerClient, server: ServerAccess, mode: str, tool: types.Tool) -> ServerTool:
-    """`tool` of `server` as the gateway runs it."""
+def server_tool(
+    client: ServerClient, server: ServerAccess, mode: str, tool: types.Tool, before_call: Callable[[], Awaitable[None]]
+) -> ServerTool:
+    """`tool` of `server` as the gateway runs it; `before_call` as in ServerClient.call."""
     hints = tool.annotations or types.ToolAnnotations()
     reads = bool(hints.read_only_hint)
     again = reads or bool(hints.idempotent_hint) or tool.name in server.idempotent_tools
 
     async def run(_task: ClaimedTask, arguments: Json, meta: Json) -> Json:
         try:
-            return mcp_result(await _persistently(client, server, mode, tool.name, arguments, meta, again))
+            call = partial(client.call, server, mode, tool.name, arguments, meta, before_call=before_call)
+            return mcp_result(await _persistently(call, server.timeout_seconds, again))
         except ServerFailed as failure:
             if failure.may_have_run and not reads:
                 raise OutcomeUnknown(str(failure)) from None
@@ -82,21 +87,23 @@ def missing_tool(server: ServerAccess, name: str, why: str) -> ServerTool:
     return ServerTool(name, said, {"type": "object"}, False, run)
 
 
-async def _persistently(
-    client: ServerClient, server: ServerAccess, mode: str, tool: str, arguments: Json, meta: Json, again: bool
-) -> Json:
-    """Call, within the server's timeout again where that may help and cannot do anything twice."""
-    until = time.monotonic() + server.timeout_seconds
-    doubt = False
+async def _persistently(call: Callable[[float], Awaitable[Json]], seconds: float, again: bool) -> Json:
+    """`call`, with the seconds that are left of `seconds`, again where that may help and cannot do anything twice."""
+    until = time.monotonic() + seconds
+    doubt, left = False, seconds
     for pause in (*_PAUSES, None):
         try:
-            return await client.call(server, mode, tool, arguments, meta, until - time.monotonic())
+            return await call(left)
         except ServerFailed as failure:
             doubt = doubt or failure.may_have_run
+            last = ServerFailed(str(failure), doubt, False)
             late = pause is None or time.monotonic() + pause >= until
             if late or not failure.may_pass or (failure.may_have_run and not again):
-                raise ServerFailed(str(failure), doubt, False) from None
+                raise last from None
         await asyncio.sleep(pause or 0)
+        left = until - time.monotonic()
+        if left <= 0:  # the pause was longer than it was to be: the pod was frozen
+            raise last
     raise AssertionError("unreachable")
 
 

@@ -119,6 +119,7 @@ class Bench:
     most: Limits = field(default_factory=Limits)
     warn_at: float = 0.8
     grace_seconds: float = 3600.0
+    is_held: Callable[[], bool] = lambda: True
     stopped: list[str] = field(default_factory=list)
     runs: int = 0
 
@@ -166,7 +167,7 @@ class Bench:
                 self.stopped.append(why)
                 desk.clear()
 
-            work = desk.open(task, stop)
+            work = desk.open(task, stop, self.is_held)
             work.aliases.add_address("127.0.0.1", int(server.url.rpartition(":")[2]), "pod")
             yield Run(server.url, work)
         await embedder.aclose()

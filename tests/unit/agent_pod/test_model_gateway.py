@@ -1,12 +1,14 @@
 """The model endpoint: OpenAI's own client works through it unchanged, and every call is in the journal."""
 
 import asyncio
+import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import openai
 import pytest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 OpenEndpoint = Any
 MESSAGES: list[Any] = [{"role": "user", "content": "Say where the key is. The key is under the mat."}]
@@ -181,6 +183,31 @@ async def test_a_pod_that_slept_past_its_lease_pays_for_nothing_more(
     endpoint.token = endpoint.desk.open(endpoint.task, is_held=lambda: False).token
     assert (await _ask(endpoint)).json()["error"]["code"] == "lease_lost"
     assert len(upstream.asked) == 1
+
+
+async def test_a_lease_that_is_lost_in_mid_stream_breaks_it_off_and_is_a_line_of_the_log(
+    open_endpoint: OpenEndpoint,
+    scripted_url: str,
+    upstream: Any,
+    set_clock: Any,
+    start_pod: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def events() -> AsyncIterator[bytes]:
+        yield b'data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"half"}}]}\n\n'
+        set_clock(3600)
+        await (await start_pod(name="other")).claim()
+        yield b"data: [DONE]\n\n"
+
+    caplog.set_level(logging.INFO)
+    endpoint = await open_endpoint(scripted_url)
+    upstream.answer = StreamingResponse(events(), media_type="text/event-stream")
+    with pytest.raises(httpx.RemoteProtocolError):
+        await _ask(endpoint, stream=True)
+    assert await endpoint.calls() == []
+    said = [record for record in caplog.records if record.name in ("agent_pod.model_gateway", "uvicorn.error")]
+    assert [(r.levelname, r.exc_info) for r in said if "a stream is broken off" in r.getMessage()] == [("INFO", None)]
+    assert [r.getMessage() for r in said if r.levelno >= logging.WARNING] == []
 
 
 @pytest.mark.parametrize("body", [b"not json", b"[1]", b'{"messages": ' + b"[" * 100_000])

@@ -203,6 +203,27 @@ async def test_what_another_call_cannot_mend_is_not_asked_again(
     assert (answer.status_code, script.asked) == (400, 1)
 
 
+async def test_a_pod_that_slept_past_its_lease_while_it_waited_asks_no_more(
+    open_endpoint: Any, set_clock: Any, start_pod: Any
+) -> None:
+    asked = 0
+
+    async def handle(_request: Request) -> Response:
+        nonlocal asked
+        asked += 1
+        set_clock(3600)
+        await (await start_pod(name="other")).claim()
+        return JSONResponse({}, 503, {"Retry-After": "0"})
+
+    app = Starlette(routes=[Route("/v1/{path:path}", handle, methods=["POST"])])
+    async with LoopServer(app, "127.0.0.1", 0) as server:
+        endpoint = await open_endpoint(f"{server.url}/v1", 600)
+        token = endpoint.desk.open(endpoint.task, is_held=lambda: asked == 0).token
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=30) as http:
+            answer = await http.post(f"{endpoint.url}/chat/completions", json={"model": "m", "messages": []})
+    assert (answer.status_code, answer.json()["error"]["code"], asked) == (409, "lease_lost", 1)
+
+
 async def test_nobody_waits_for_a_run_that_is_over(open_endpoint: Any, script: Script, script_url: str) -> None:
     script.answers = [(503, {}, {"Retry-After": "500"})]
     endpoint = await open_endpoint(script_url, 600)

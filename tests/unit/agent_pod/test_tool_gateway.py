@@ -1,6 +1,7 @@
 """The tool endpoint: a real MCP client works with it, each call is checked, fenced and in the journal."""
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -159,11 +160,21 @@ async def test_only_the_token_of_the_task_at_hand_opens_the_endpoint(open_tools:
         assert refused.status_code == 401
 
 
-async def test_a_lost_task_can_save_nothing(open_tools: OpenTools, set_clock: Any, start_pod: Any) -> None:
+async def test_a_lost_task_can_save_nothing(
+    open_tools: OpenTools, set_clock: Any, start_pod: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     async with open_tools() as tools:
         set_clock(3600)
+        caplog.set_level(logging.INFO)
         other = await start_pod(name="other")
         assert (await other.claim()).task_id == tools.task.task_id
         with pytest.raises(Exception, match=r"."):
             await tools.call("save_document", title="Late", content="Too late.")
+        told = [
+            r for r in caplog.records if r.name == "agent_pod.tool_gateway" and "without an answer" in r.getMessage()
+        ]
+        assert told and not any(record.exc_info for record in told)
+        assert not any("raised" in record.getMessage() for record in caplog.records), (
+            "the library takes it for a defect"
+        )
         assert await tools.api.find_documents() == [] and await tools.journal() == []

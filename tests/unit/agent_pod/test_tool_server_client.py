@@ -6,8 +6,10 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
+import mcp_types
 import pytest
 from pydantic import SecretStr
 from replay_bench import LOOPBACK
@@ -20,6 +22,8 @@ from tool_server import KEY, ToolServer
 from agent_pod.servers import LoopServer
 from agent_pod.tool_servers.client import ServerClient, ServerFailed
 from agent_pod.tool_servers.redaction import Redaction
+from agent_pod.tool_servers.tools import server_tool
+from agent_pod.tools import OutcomeUnknown
 from kernel.mcp_server_models import ServerAccess
 
 SECRET = "s3cr3t/of+acme"
@@ -145,6 +149,29 @@ async def test_what_a_server_answers_to_a_call_says_whether_it_may_have_run(
     with pytest.raises(ServerFailed, match="cannot be reached") as failure:
         await ServerClient([LOOPBACK]).call(there, "2026-07-28", "find", {}, {}, 5)
     assert not failure.value.may_have_run and failure.value.may_pass
+
+
+async def test_a_pod_that_was_frozen_between_two_tries_makes_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 1.0, 11.4])  # it asks, may ask again at 1.2 of 5 s, and wakes 6.4 s after the end
+    monkeypatch.setattr("agent_pod.tool_servers.tools.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    asked = count()
+
+    async def answer(request: Request, asking: dict[str, Any]) -> Response:
+        next(asked)
+        return Response("no", 503)
+
+    async def ready() -> None:
+        pass
+
+    async with serving(answer) as server:
+        renew = mcp_types.Tool(
+            name="renew", input_schema={"type": "object"}, annotations=mcp_types.ToolAnnotations(idempotent_hint=True)
+        )
+        tool = server_tool(ServerClient([LOOPBACK]), access(f"{server.url}/mcp"), "2026-07-28", renew, ready)
+        task: Any = None
+        with pytest.raises(OutcomeUnknown, match="answered with HTTP 503"):
+            await tool(task, {}, {})
+    assert next(asked) == 1
 
 
 async def test_a_name_that_leads_to_a_private_address_is_not_followed() -> None:

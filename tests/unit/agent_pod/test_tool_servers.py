@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from mcp import MCPError
 from replay_bench import LOOPBACK, Bench, CountingUpstream, Run
 from tool_server import ToolServer
 
@@ -146,6 +147,26 @@ async def test_a_connection_that_breaks_after_the_request_is_an_unknown_outcome(
         assert (await call).structured_content == {"number": 2}
     assert billing.done[0] == billing.done[1]
     assert await outcomes(bench) == [("billing__charge", "ok")]
+
+
+async def test_a_pod_that_slept_past_its_lease_calls_nothing_more(bench: Bench, billing: ToolServer) -> None:
+    others: list[Any] = []
+
+    class SleepsAfterward:
+        async def call(self, function: str, claims: Any, **args: Any) -> list[Any]:
+            rows = await transport.call(function, claims, **args)
+            if function == "journal_call" and not others:
+                bench.set_clock(7200)
+                others.append(await (await bench.start_pod(name="other")).claim())
+            return rows
+
+    transport, bench.is_held = bench.kernel.transport, lambda: not others
+    bench.kernel = Kernel(SleepsAfterward())
+    async with bench.again() as run:
+        lost = pytest.RaisesExc(MCPError, match="The lease of this task is lost")
+        with pytest.RaisesGroup(lost, flatten_subgroups=True, allow_unwrapped=True):
+            await run.tool("billing__charge", amount=7)
+    assert billing.done == [] and await outcomes(bench) == [("billing__charge", "started")]
 
 
 @pytest.mark.parametrize("tool", ["peek", "renew", "charge"])
