@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from execution_api.access import Role, Scope
 from kernel.journal_models import Call, Cost
@@ -40,7 +40,14 @@ def _as_written(value: object) -> object:
     raise ValueError("is no time like 2026-11-20T09:30:00Z")  # pydantic would take numbers as Unix time
 
 
-SentTime = Annotated[AwareDatetime, BeforeValidator(_as_written)]
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)  # PostgreSQL knows no zones beyond 15:59 from it
+    except OverflowError:
+        raise ValueError("is before the first year or after the last") from None
+
+
+SentTime = Annotated[AwareDatetime, BeforeValidator(_as_written), AfterValidator(_in_utc)]
 """A time with its zone in a request, as RFC 3339 writes it."""
 
 
@@ -170,7 +177,7 @@ class SignalRequest(Request):
     variables: Variables = Field(default_factory=dict)
 
 
-_Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+_Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
 _Dollars = Annotated[Decimal, Field(gt=0, le=1_000_000_000)]
 
 

@@ -1,16 +1,18 @@
 """What goes into /complete and comes out: the shape that clients of Process GPT send, {"input": {...}}."""
 
+import re
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from execution_api.bodies import DefinitionId, InstanceLinks, Person, Request, Variables, Version
+from execution_api.bodies import LARGEST_VERSION, DefinitionId, InstanceLinks, Person, Request, SentVersion, Variables
 from kernel.models import ProcessStatus, Task
 
 _Unused = Annotated[Any, Field(description="accepted and not used")]
 
 NEW = "new"
+_DIGITS = "[1-9][0-9]{0,8}"
 
 
 def _new_or_id(value: str) -> str:
@@ -20,6 +22,24 @@ def _new_or_id(value: str) -> str:
         raise ValueError('Value should be "new" or the id of a process instance') from None
 
 
+def _number_in_text(value: object) -> object:
+    return int(value) if isinstance(value, str) and re.fullmatch(_DIGITS, value) else value
+
+
+_VersionOrText = Annotated[
+    SentVersion,
+    BeforeValidator(_number_in_text),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": LARGEST_VERSION},
+                {"type": "string", "pattern": f"^{_DIGITS}$"},
+            ]
+        }
+    ),
+]
+
+
 class CompletionInput(Request):
     """What is started or submitted."""
 
@@ -27,7 +47,9 @@ class CompletionInput(Request):
         description="`new` starts an instance; the id of one submits a task in it"
     )
     process_definition_id: DefinitionId | None = Field(None, description="required with `new`")
-    version: Version | None = Field(None, description="with `new`: the version to start; none: the newest")
+    version: _VersionOrText | None = Field(
+        None, description="with `new`: the version to start, a number or its text; none: the newest"
+    )
     activity_id: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
         None,
         description="BPMN id of the activity whose open task is submitted. With `new` it submits nothing: it chooses "

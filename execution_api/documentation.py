@@ -54,10 +54,20 @@ def describe(app: FastAPI) -> None:
         for operations in document["paths"].values():
             for operation in operations.values():
                 _retype_problems(operation["responses"])
+                for parameter in operation.get("parameters", []):
+                    parameter["schema"] = _never_null(parameter["schema"])
         describe_access(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
+    # A parameter is left out or has a value. A text may be "null", and is then just that.
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return {**schema, "anyOf": kinds} if kinds else schema
+    return {**kinds[0], **{name: value for name, value in schema.items() if name != "anyOf"}}
 
 
 def _retype_problems(responses: dict[str, Any]) -> None:

@@ -5,14 +5,14 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 
+from kernel.event_types import EventType
+
 
 class _EventFilters:
     def __init__(
         self,
         task: Annotated[UUID | None, Query(description="id of a task")] = None,
-        type: Annotated[  # noqa: A002  # the name of the query parameter
-            str | None, Query(pattern=r"^[A-Z_]{1,60}$", description="type of event", examples=["INCIDENT"])
-        ] = None,
+        type: Annotated[EventType | None, Query(description="type of event")] = None,  # noqa: A002  # the parameter's name
         actor: Annotated[str | None, Query(max_length=400, description="who did it: user:…, api_key:…, pod:…")] = None,
     ):
         self._task, self._type, self._actor = task, type, actor

@@ -77,7 +77,9 @@ class McpServerRequest(Request):
         description="names of tools that may be run again with the same idempotency key, beside those of which the "
         "server says so",
     )
-    timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(60, description="longest time for one call")
+    timeout_seconds: Annotated[int, Field(strict=True, ge=1, le=3600)] = Field(
+        60, description="longest time for one call"
+    )
 
     @field_validator("allowed_tools", "idempotent_tools")
     @classmethod

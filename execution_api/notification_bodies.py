@@ -120,6 +120,7 @@ class SecretRotation(Request):
 
     grace_seconds: int = Field(
         DEFAULT_SECRET_GRACE_SECONDS,
+        strict=True,
         ge=0,
         le=2_592_000,
         description="how long messages are signed with the old secret too; at most 30 days",

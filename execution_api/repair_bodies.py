@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from execution_api.bodies import DefinitionId, InstanceCost, Person, Request, Version
+from execution_api.bodies import DefinitionId, InstanceCost, Person, Request, SentTime, SentVersion
 from kernel.control_models import Effect
 from kernel.models import Task
 from kernel.repair_models import IncidentKind
@@ -47,10 +47,14 @@ class ForkRequest(Request):
     """Starts another instance where one stood at an earlier moment. Either `task_id` or `step` says when."""
 
     task_id: UUID | None = Field(None, description="the last moment that this task was open; before it was done")
-    step: int | None = Field(None, ge=2, le=2_147_483_647, description="before this step; see the list of steps")
+    step: int | None = Field(
+        None, strict=True, ge=2, le=2_147_483_647, description="before this step; see the list of steps"
+    )
     reason: Reason
     variables: dict[str, Any] = Field(default_factory=dict, description="set before, in the new instance")
-    version: Version | None = Field(None, description="of the same definition, where it fits; none: the version it had")
+    version: SentVersion | None = Field(
+        None, description="of the same definition, where it fits; none: the version it had"
+    )
 
     @model_validator(mode="after")
     def _has_a_moment(self) -> Self:
@@ -77,14 +81,14 @@ class RepairRequest(Request):
         description="the first two are about incidents, `move` is about instances"
     )
     reason: Reason
-    dry_run: bool = Field(True, description="true: only say what would be done")
-    most: int = Field(100, ge=1, le=500, description="how many to look at in this call")
+    dry_run: bool = Field(True, strict=True, description="true: only say what would be done")
+    most: int = Field(100, strict=True, ge=1, le=500, description="how many to look at in this call")
     before: UUID | None = Field(None, description="`next` of the call before: go on from there")
     process_definition_id: DefinitionId | None = None
-    version: Version | None = None
+    version: SentVersion | None = None
     initiator: Person | None = None
-    started_from: AwareDatetime | None = None
-    started_before: AwareDatetime | None = None
+    started_from: SentTime | None = None
+    started_before: SentTime | None = None
     kind: IncidentKind | None = Field(None, description="of incidents")
     activity_id: Annotated[str, Field(max_length=255)] | None = Field(None, description="of incidents")
     queue: Annotated[str, Field(max_length=255)] | None = Field(None, description="of incidents")

@@ -33,10 +33,9 @@ def _has_words(text: str) -> str:
 SourceField = Annotated[
     str | None,
     Form(
-        min_length=1,
         max_length=_LONGEST_SOURCE,
-        description="where the document comes from; uploading the same source replaces it. None: its file name. Only "
-        "with one file.",
+        description="where the document comes from; uploading the same source replaces it. Left out or empty: its file "
+        "name. Only with one file.",
     ),
 ]
 

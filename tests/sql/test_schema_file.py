@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 from schema_catalogue import catalogue
 
 from kernel.embedded import EmbeddedPostgres
+from kernel.event_types import EventType
 from kernel.functions import Kernel
 from kernel.migrate import create_tenant, migrate
 from kernel.postgres import PostgresConnection
@@ -27,6 +28,11 @@ async def test_applied_again_it_changes_neither_the_schema_nor_a_row(
     assert all(len(lines) > 0 for kind, lines in before[0].items() if kind not in {"triggers", "memberships"})
     migrate(database_url)
     assert (catalogue(owner), owner.execute(rows).fetchone()) == before
+
+
+def test_the_types_of_events_are_the_same_in_sql_and_in_python(owner: psycopg.Connection) -> None:
+    found = owner.execute("select unnest(enum_range(null::public.event_type))::text").fetchall()
+    assert {word for (word,) in found} == set(EventType)
 
 
 def test_the_comparison_sees_a_change_of_every_kind(owner: psycopg.Connection) -> None:

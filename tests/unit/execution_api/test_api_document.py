@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from documented_answers import validator
 from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 
 from execution_api.access import OPEN_PATHS
+from execution_api.bodies import Request
 from execution_api.problems import MEDIA_TYPE
 from process_engine.definition import parse
 
@@ -89,6 +91,27 @@ def test_the_bpmn_example_can_be_deployed(document: Document) -> None:
     body = document["paths"]["/process-definitions"]["post"]["requestBody"]["content"]
     assert {"application/xml", "text/xml", "multipart/form-data"} == set(body)
     assert parse(body["application/xml"]["example"].encode()).id == "refund"
+
+
+def bodies(base: type[Request] = Request) -> list[type[Request]]:
+    return [body for child in base.__subclasses__() for body in (child, *bodies(child))]
+
+
+@pytest.mark.parametrize("body", bodies(), ids=lambda body: body.__name__)
+def test_what_looks_like_the_value_of_a_field_is_none_unless_it_says_so(body: type[Request]) -> None:
+    schema = body.model_json_schema()
+    for name, described in schema["properties"].items():
+        allowed = Draft202012Validator({**described, "$defs": schema.get("$defs", {})})
+        for value in (True, 1, "3", "true"):
+            if not allowed.is_valid(value):
+                with pytest.raises(ValidationError) as refusal:
+                    body.model_validate({name: value})
+                assert name in {error["loc"][0] for error in refusal.value.errors()}, (name, value)
+
+
+def test_a_parameter_is_left_out_or_has_a_value(document: Document) -> None:
+    for where, operation in operations(document):
+        assert '"null"' not in json.dumps(operation.get("parameters", [])), where
 
 
 def test_parameters_are_described(document: Document) -> None:

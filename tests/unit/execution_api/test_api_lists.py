@@ -105,7 +105,14 @@ async def test_events_are_filtered(client: httpx.AsyncClient, started: tuple[obj
     pages = await all_pages(client, "/events?limit=1&actor=api_key%3Aci", "event_type")
     assert [page for page in pages if page] == [["DEFINITION_DEPLOYED"], ["INSTANCE_STARTED"], ["TASK_CREATED"]]
     unknown = await client.get("/events", params={"type": "NOT_A_TYPE"})
-    assert unknown.status_code == 422
+    assert unknown.status_code == 422 and "type" in unknown.json()["errors"][0]["field"], unknown.text
+
+
+@pytest.mark.parametrize(("time", "status"), [("2026-01-01T00:00:00+23:37", 200), ("0001-01-01T00:00:00+10:00", 422)])
+async def test_a_time_may_have_any_zone(client: httpx.AsyncClient, time: str, status: int) -> None:
+    answer = await client.get("/instances", params={"started_from": time})
+    assert answer.status_code == status, answer.text
+    assert status == 200 or "started_from" in answer.json()["errors"][0]["field"], answer.text
 
 
 async def test_definitions_and_their_versions_come_in_pages(client: httpx.AsyncClient, deploy: Deploy) -> None:
