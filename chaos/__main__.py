@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chaos.effects_server import EffectsBook
+from chaos.ends_ledger import EndsBook
 from chaos.evidence import gather, model_faults
 from chaos.faults import Faults, read_log
 from chaos.outside import Outside
@@ -71,7 +72,7 @@ async def run(plan: Plan, folder: Path) -> tuple[list[Verdict], Counter[str]]:
         evidence = await gather(plan, stage, outside)
         await _end(keeping_up)
     thrown = Counter(fault["kind"] for fault in read_log(faults.log)) + model_faults(stage.ledger)
-    thrown += EffectsBook(stage.effects).faults()
+    thrown += EffectsBook(stage.effects).faults() + EndsBook(stage.ends).faults()
     return [*judge(evidence), *person.verdicts()], thrown
 
 

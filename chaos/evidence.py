@@ -2,70 +2,110 @@
 
 import sqlite3
 from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chaos.effects_server import EffectsBook
+from chaos.ends_ledger import EndsBook
 from chaos.faults import read_log
-from chaos.outside import Outside
+from chaos.outside import Accepted, Outside
+from chaos.payments import Payment, Taking
 from chaos.plan import PROCESSES, Plan
 from chaos.process_reading import Drawing
-from chaos.referee import Evidence, Payment
+from chaos.referee import Evidence
 from chaos.stage import Stage
 
-_TAKES = ("kill_pod", "freeze_pod", "kill_orchestrator", "jump_clock", "restart_database")
+_HURDLES = ("jump_clock", "restart_database")
+_WIRE_SECONDS = 0.5
+_LATE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What can only be counted in the database: the `keys` of all instances, and the contents of the documents that
+    were saved."""
+
+    keys: list[str]
+    saved: list[str]
 
 
 async def gather(plan: Plan, stage: Stage, outside: Outside) -> Evidence:
     """Read the ledgers, and ask the API about each instance that it accepted."""
-    drawings = {drawing.id: drawing for drawing in map(Drawing, sorted(PROCESSES.glob("*.bpmn")))}
-    starts = {start.key: start for start in plan.starts() if start.key in outside.accepted.instances}
-    shown = {key: await outside.instance(outside.accepted.instances[key]) for key in starts}
+    shown = {key: await outside.instance(instance_id) for key, instance_id in outside.accepted.instances.items()}
     async with await stage.owner() as owner:
-        cursor = await owner.execute("select variables ->> 'key', id::text from public.bpm_proc_inst")
-        instances = await cursor.fetchall()
-        cursor = await owner.execute(
-            "select proc_inst_id::text from public.events where event_type = 'INSTANCE_COMPLETED'"
-        )
-        ends = await cursor.fetchall()
-        cursor = await owner.execute("select content from public.documents")
-        saved = Counter(content for (content,) in await cursor.fetchall())
-    faults = read_log(stage.folder / "faults.jsonl")
+        inside = Inside(*[
+            [text for (text,) in await (await owner.execute(query)).fetchall()]
+            for query in (
+                "select variables ->> 'key' from public.bpm_proc_inst",
+                "select content from public.documents",
+            )
+        ])  # fmt: skip
+    return read_evidence(plan, stage.folder, outside.accepted, shown, inside)
+
+
+def read_evidence(
+    plan: Plan, folder: Path, accepted: Accepted, shown: dict[str, dict[str, Any]], inside: Inside
+) -> Evidence:
+    """The evidence in `folder`, where a Stage keeps its ledgers."""
+    drawings = {drawing.id: drawing for drawing in map(Drawing, sorted(PROCESSES.glob("*.bpmn")))}
+    starts = [start for start in plan.starts() if start.key in accepted.instances]
+    faults = read_log(folder / "faults.jsonl")
+    names = {instance_id: key for key, instance_id in accepted.instances.items()}
     return Evidence(
-        expected={key: drawings[start.definition].expected(start.variables) for key, start in starts.items()},
+        asked=plan.instances,
+        expected={start.key: drawings[start.definition].expected(start.variables) for start in starts},
         shown=shown,
-        refused=outside.accepted.refused,
-        payments=payments(stage.ledger),
-        handed=[(line["what"], line["at"]) for line in read_log(stage.witness) if line["kind"] == "model"],
-        effects=EffectsBook(stage.effects).done() + saved,
-        takings=[_taking(fault, plan) for fault in faults if _takes(fault, plan)],
+        refused=accepted.refused,
+        payments=payments(folder / "model.sqlite"),
+        handed=[(line["what"], line["at"]) for line in read_log(folder / "witness.jsonl") if line["kind"] == "model"],
+        effects=EffectsBook(folder / "effects.sqlite").done() + Counter(inside.saved),
+        takings=takings(faults, plan.lease_seconds),
         outages=[(f["at"], f["at"] + f["seconds"]) for f in faults if f["kind"] == "restart_database"],
         pods=plan.pods,
-        instances_of=Counter(key for key, _ in instances),
-        ends_of=Counter(instance_id for (instance_id,) in ends),
+        instances_of=Counter(inside.keys),
+        ends_of=Counter({names.get(i, i): times for i, times in EndsBook(folder / "ends.sqlite").ends().items()}),
     )
 
 
 def model_faults(ledger: Path) -> Counter[str]:
     """How often each fault of the model was thrown."""
-    with sqlite3.connect(ledger) as book:
+    with closing(sqlite3.connect(ledger)) as book:
         rows = book.execute("select fate, count(*) from request where fate <> 'answer' group by fate").fetchall()
     return Counter(dict(rows))
 
 
 def payments(ledger: Path) -> list[Payment]:
     """The calls that the model's ledger says were answered in full."""
-    with sqlite3.connect(ledger) as book:
+    with closing(sqlite3.connect(ledger)) as book:
         rows = book.execute("select caller, prompt, arrived, paid from request where paid is not null").fetchall()
     return [Payment(*row) for row in rows]
 
 
-def _taking(fault: dict[str, Any], plan: Plan) -> dict[str, Any]:
-    """A pod learns of a jump of the clock when it renews its lease next; of an outage at its end."""
-    learns = {"jump_clock": plan.lease_seconds / 3 + 1, "restart_database": fault.get("seconds", 0)}
-    return {**fault, "until": fault["at"] + learns.get(fault["kind"], 0)}
+def takings(faults: list[dict[str, Any]], lease_seconds: float) -> list[Taking]:
+    """Those of the `faults` in the log that can take a call from its pod.
+
+    A kill and a freeze do. What the clock jumped ahead and the time that the database was away can end leases where
+    they come to two thirds of one within its length, less what a renewal may be late: a pod renews at a third.
+    """
+    found: list[Taking] = []
+    hurdles = [(f["at"], _end(f), f["seconds"]) for f in faults if f["kind"] in _HURDLES and f["seconds"] > 0]
+    for fault in faults:
+        kind, at, end = fault["kind"], fault["at"], _end(fault)
+        if kind == "kill_pod":
+            found.append(Taking(kind, at, at + _WIRE_SECONDS, fault["pod"]))
+        elif kind == "freeze_pod":
+            found.append(Taking(kind, at, at + _WIRE_SECONDS, fault["pod"], end))
+        elif kind == "kill_orchestrator":
+            found.append(Taking(kind, at, at, fault["pod"]))
+        elif kind in _HURDLES and fault["seconds"] > 0:
+            lost = sum(seconds for begun, over, seconds in hurdles if begun <= at and over > at - lease_seconds)
+            if lost > lease_seconds * 2 / 3 - _LATE_SECONDS:
+                found.append(Taking(kind, at, end + (lease_seconds / 3 + 1 if kind == "jump_clock" else 0)))
+    return found
 
 
-def _takes(fault: dict[str, Any], plan: Plan) -> bool:
-    least = {"jump_clock": plan.lease_seconds / 3, "restart_database": plan.lease_seconds * 2 / 3}
-    return fault["kind"] in _TAKES and fault.get("seconds", 0) >= least.get(fault["kind"], 0)
+def _end(fault: dict[str, Any]) -> float:
+    """When it was over: the clock jumps at once."""
+    return fault["at"] + (0 if fault["kind"] == "jump_clock" else fault.get("seconds", 0))

@@ -20,6 +20,7 @@ _PAUSES = {  # seconds between two faults of a kind, from and to
     "kill_orchestrator": (8, 20),
     "kill_api": (15, 40),
     "kill_effects": (15, 40),
+    "kill_deliverer": (15, 40),
     "restart_database": (5, 20),
     "cut_connections": (3, 10),
     "jump_clock": (10, 30),
@@ -61,6 +62,7 @@ class Faults:
             "kill_orchestrator": self._kill_orchestrator,
             "kill_api": lambda dice: self._kill("api"),
             "kill_effects": lambda dice: self._kill("effects"),
+            "kill_deliverer": lambda dice: self._kill("deliverer"),
             "restart_database": self._restart_database,
             "cut_connections": self._cut_connections,
             "jump_clock": self._jump_clock,
@@ -77,22 +79,24 @@ class Faults:
 
     async def _freeze_pod(self, dice: Any) -> None:
         name, seconds = dice.choice(self._stage.pods), self._plan.lease_seconds * dice.uniform(1.2, 2)
-        pid = self._stage.pid(name)
-        self._note("freeze_pod", pod=name, seconds=round(seconds, 1))
+        pid, begun = self._stage.pid(name), time.time()
         self._frozen.add(pid)
         _signal(pid, signal.SIGSTOP)
         try:
             await asyncio.sleep(seconds)
         finally:
+            woke = time.time()
             _signal(pid, signal.SIGCONT)
             self._frozen.discard(pid)
+            self._note("freeze_pod", at=begun, pod=name, seconds=round(woke - begun, 3))
 
     async def _kill_orchestrator(self, dice: Any) -> None:
         name = dice.choice(self._stage.pods)
         with contextlib.suppress(psutil.Error):
-            for child in psutil.Process(self._stage.pid(name)).children():
+            if children := psutil.Process(self._stage.pid(name)).children():
                 self._note("kill_orchestrator", pod=name)
-                _signal(child.pid, signal.SIGKILL)
+                for child in children:
+                    _signal(child.pid, signal.SIGKILL)
 
     async def _kill(self, name: str) -> None:
         if self._stage.has_lived(name):

@@ -88,13 +88,18 @@ class Outside:
         await self._until("select count(*) >= %s from public.bpm_proc_inst where status <> 'RUNNING'", seconds, number)
 
     async def until_only_time_is_missing(self, seconds: float) -> float | None:
-        """Wait, at most `seconds`, until nothing can be done but wait for the next attempt of a failed task; returns
-        how many seconds of the database's clock that is away, None where nothing waits."""
-        idle = """select count(*) filter (where available_at is null or status <> 'PENDING') = %s
-                  from public.todolist where status in ('PENDING', 'IN_PROGRESS', 'WAITING')"""
+        """Wait, at most `seconds`, until nothing can be done but wait for the next attempt of a failed task or of a
+        message; returns how many seconds of the database's clock that is away, None where nothing waits."""
+        idle = """select %s = (select count(*) filter (where available_at is null or status <> 'PENDING')
+                               from public.todolist where status in ('PENDING', 'IN_PROGRESS', 'WAITING'))
+                            + (select count(*) from public.outbox
+                               where status = 'SENDING' or status = 'PENDING' and next_attempt_at <= kernel.now())"""
         await self._until(idle, seconds, 0)
-        next_attempt = """select extract(epoch from min(available_at) - kernel.now())::float
-                          from public.todolist where status = 'PENDING' and available_at < 'infinity'"""
+        next_attempt = """select extract(epoch from min(at) - kernel.now())::float
+                          from (select available_at from public.todolist
+                                where status = 'PENDING' and available_at < 'infinity'
+                                union all select next_attempt_at from public.outbox
+                                where status = 'PENDING') as waits (at)"""
         async with await self._stage.owner() as owner:
             row = await (await owner.execute(next_attempt)).fetchone()
         return float(row[0]) if row and row[0] is not None else None

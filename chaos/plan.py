@@ -8,7 +8,8 @@ from typing import Any
 PROCESSES = Path(__file__).with_name("processes")
 FAULTS = (
     "kill_pod", "freeze_pod", "kill_orchestrator", "kill_api", "restart_database", "cut_connections", "jump_clock",
-    "kill_effects", "429", "500", "drop", "hang", "effect_500", "effect_drop", "effect_hang",
+    "kill_effects", "kill_deliverer", "429", "500", "drop", "hang", "effect_500", "effect_drop", "effect_hang",
+    "ends_500", "ends_drop",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Everything that runs in a run: database, wire, model, API, pods. What dies is started again, as Kubernetes would."""
 
 import asyncio
+import base64
 import contextlib
 import getpass
 import json
@@ -22,6 +23,7 @@ from fleet.children import Child, stop_all
 from kernel.embedded import EmbeddedPostgres
 from kernel.functions import Kernel
 from kernel.migrate import create_tenant, migrate, store_api_key
+from kernel.notification_models import NotificationType
 from kernel.postgres import PostgresConnection
 
 TENANT = "chaos"
@@ -30,6 +32,11 @@ _ROOM_SECONDS = 0.2
 _TOOL_SECONDS = 5
 _LEAST_LIFE_SECONDS = 10
 _START_SECONDS = 90
+_DELIVERY = {
+    "FLEET_WEBHOOK_ALLOW": '["127.0.0.0/8"]',
+    "FLEET_DELIVERY_PORT": "0",
+    "FLEET_DELIVERY_TIMEOUT_SECONDS": "5",
+}
 
 
 class Stage:
@@ -40,6 +47,7 @@ class Stage:
         self.folder = folder
         self.ledger = folder / "model.sqlite"
         self.effects = folder / "effects.sqlite"
+        self.ends = folder / "ends.sqlite"
         self.witness = folder / "witness.jsonl"
         self.api_key = "fleet_" + secrets.token_urlsafe(32)
         self.api_url = f"http://127.0.0.1:{_free_port()}"
@@ -99,10 +107,12 @@ class Stage:
             self.server.url, host="127.0.0.1", port=self.wire.port, sslmode="disable", gssencmode="disable"
         )
         environment = {**os.environ, "DATABASE_URL": wired, "PYTHONUNBUFFERED": "1"}
-        model_port, effects_port = _free_port(), _free_port()
+        model_port, effects_port, ends_port = _free_port(), _free_port(), _free_port()
         self._add_outside("model", "model_ledger", port=model_port, ledger=self.ledger)
         self._add_outside("effects", "effects_server", port=effects_port, database=self.effects)
-        await self._name_server(f"http://127.0.0.1:{effects_port}/mcp")
+        self._add_outside("ends", "ends_ledger", port=ends_port, ledger=self.ends)
+        await self._name_outside(f"http://127.0.0.1:{effects_port}/mcp", f"http://127.0.0.1:{ends_port}/")
+        self._add("deliverer", ["-m", "fleet", "deliver"], {**environment, **_DELIVERY})
         api_port = self.api_url.rpartition(":")[2]
         self._add("api", ["-m", "fleet", "api", "--port", api_port], {**environment, "FLEET_API_RATE": "0"})
         for number in range(1, self.plan.pods + 1):
@@ -136,10 +146,12 @@ class Stage:
         given = {**options, "seed": self.plan.seed, "faults": ",".join(self.plan.faults)}
         self._add(name, ["-m", f"chaos.{module}", *(f"--{n}={value}" for n, value in given.items())], dict(os.environ))
 
-    async def _name_server(self, url: str) -> None:
+    async def _name_outside(self, effects_url: str, ends_url: str) -> None:
         connection = PostgresConnection(self.server.url, "fleet_api")
         kernel = Kernel(connection).as_tenant(TENANT, "user:chaos")
-        await kernel.put_mcp_server(SERVER, url, timeout_seconds=_TOOL_SECONDS)
+        await kernel.put_mcp_server(SERVER, effects_url, timeout_seconds=_TOOL_SECONDS)
+        secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+        await kernel.create_webhook(ends_url, "ends", [NotificationType.PROCESS_DONE], secret)
         await connection.close()
 
     def _add(self, name: str, arguments: list[str], environment: dict[str, str]) -> None:
