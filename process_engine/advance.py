@@ -115,7 +115,8 @@ async def _step(kernel: Kernel, instance: Instance, engine_token: str | None, ou
 
 
 async def _choose_version(kernel: Kernel, definition_id: str, version: int | None) -> int:
-    versions = [d.version for d in await kernel.find_definitions(definition_id)]
+    found = await kernel.find_definitions(definition_id, limit=1 if version is None else None)
+    versions = [definition.version for definition in found]
     if not versions:
         known = sorted({d.id for d in await kernel.find_definitions()})
         near = difflib.get_close_matches(definition_id, known, n=3, cutoff=0.4)

@@ -13,7 +13,7 @@ from starlette.routing import Match
 from starlette.types import Scope as HttpScope
 
 from execution_api.access import SCOPES_OF, Role, Scope, scope_of
-from execution_api.auth import CREDENTIALS, get_caller
+from execution_api.auth import CREDENTIALS, caller_of
 from execution_api.intake import CheckedRequest
 from execution_api.problems import ApiProblem
 
@@ -58,7 +58,7 @@ class CheckedRoute(APIRoute):
         single = set(_single_parameters(self.dependant))
 
         async def checked(request: Request) -> Response:
-            if scope is not None and scope not in get_caller(request).scopes:
+            if scope is not None and scope not in caller_of(request).scopes:
                 raise _scope_missing(scope)
             _refuse_repeated(request, single)
             return await handle(CheckedRequest(request.scope, request.receive))
