@@ -154,9 +154,10 @@ class ModelGateway:
         error = None if ending.cancelled() else ending.exception()
         if isinstance(error, LeaseLost):
             logger.info("a stream is broken off: %s", error)
+        elif isinstance(error, FleetError):
+            logger.warning("the end of a stream could not be recorded: %s", error)
         elif error is not None:
-            defect = None if isinstance(error, FleetError) else error
-            logger.error("the end of a stream could not be recorded: %s", error, exc_info=defect)
+            logger.error("the end of a stream could not be recorded", exc_info=error)
 
     async def _record(
         self, call: "_Call", response: Any, ok: bool, failure: CallFailure | None, understood: bool = True

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +25,7 @@ from chaos.referee import Verdict, judge
 from chaos.stage import Stage
 
 _SHOWN = 5
+_LOOK_SECONDS = 0.3
 
 
 def main() -> int:
@@ -51,22 +53,26 @@ def main() -> int:
     return 0 if all(verdict.holds for verdict in verdicts) else 1
 
 
-async def run(plan: Plan, folder: Path) -> tuple[list[Verdict], Counter[str]]:
-    """One run of `plan` with its files in `folder`: the verdicts, and how often each fault was thrown."""
-    begun = time.monotonic()
-    async with Stage(plan, folder) as stage, Outside(stage) as outside:
+async def run(
+    plan: Plan, folder: Path, pod_settings: Mapping[str, str] | None = None
+) -> tuple[list[Verdict], Counter[str]]:
+    """One run of `plan` with its files in `folder`: the verdicts, and how often each fault was thrown.
+
+    `pod_settings`: as in Stage.
+    """
+    async with Stage(plan, folder, pod_settings) as stage, Outside(stage) as outside:
         faults = Faults(stage)
         await outside.deploy()
         keeping_up = asyncio.create_task(stage.keep_up())
         throwing = asyncio.create_task(faults.throw())
         person = Person(outside, EffectsBook(stage.effects), plan.dice("person"))
         answering = asyncio.create_task(person.answer_questions())
-        begun = time.monotonic()
+        starting = asyncio.create_task(outside.start_all(plan.starts()))
         try:
-            await outside.start_all(plan.starts())
-            await outside.until_all_ended(plan.seconds - (time.monotonic() - begun), plan.instances)
+            await outside.until_all_ended(plan.seconds, plan.instances)
         finally:
             await _end(throwing)
+        await starting
         await _calm(plan, faults, outside)
         await _end(answering)
         evidence = await gather(plan, stage, outside)
@@ -78,14 +84,18 @@ async def run(plan: Plan, folder: Path) -> tuple[list[Verdict], Counter[str]]:
 
 async def _calm(plan: Plan, faults: Faults, outside: Outside) -> None:
     """Let everything come to its end without faults. Where all that is left to do is to wait for the time of a next
-    attempt, the clock is moved there."""
-    deadline = time.monotonic() + plan.calm_seconds
-    while (left := deadline - time.monotonic()) > 0:
-        ahead = await outside.until_only_time_is_missing(left)
-        if ahead is None:
+    attempt, the clock is moved there. A slow machine gets its time: only when nothing has come to an end for
+    `calm_seconds` is what is left given up for lost."""
+    done, give_up_at = 0, time.monotonic() + plan.calm_seconds
+    while time.monotonic() < give_up_at:
+        left = await outside.what_is_left()
+        if left.done > done:
+            done, give_up_at = left.done, time.monotonic() + plan.calm_seconds
+        if left.busy == 0 and left.next_attempt_seconds is None:
             return
-        if ahead > 0:
-            await faults.move_clock(ahead)
+        if left.busy == 0 and (left.next_attempt_seconds or 0) > 0:
+            await faults.move_clock(left.next_attempt_seconds or 0)
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

@@ -24,6 +24,30 @@ class Accepted:
     refused: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Left:
+    """`busy`: tasks and messages that somebody has or may take; `next_attempt_seconds`: how far away in the database's
+    time the next attempt of another one is, None where nothing waits for one; `done`: how much has come to an end."""
+
+    busy: int
+    next_attempt_seconds: float | None
+    done: int
+
+
+_LEFT: LiteralString = """
+    select (select count(*) from public.todolist where status in ('IN_PROGRESS', 'WAITING')
+                                                    or status = 'PENDING' and available_at is null)
+         + (select count(*) from public.outbox
+            where status = 'SENDING' or status = 'PENDING' and next_attempt_at <= kernel.now()),
+           (select extract(epoch from min(at) - kernel.now())::float
+            from (select available_at from public.todolist where status = 'PENDING' and available_at < 'infinity'
+                  union all select next_attempt_at from public.outbox where status = 'PENDING') as waits (at)),
+           (select count(*) from public.todolist where status = 'DONE')
+         + (select count(*) from public.bpm_proc_inst where status <> 'RUNNING')
+         + (select count(*) from public.outbox where status = 'DELIVERED')
+"""
+
+
 class Outside:
     """Use as `async with`."""
 
@@ -87,22 +111,12 @@ class Outside:
         """Wait until `number` instances have left RUNNING, at most `seconds`."""
         await self._until("select count(*) >= %s from public.bpm_proc_inst where status <> 'RUNNING'", seconds, number)
 
-    async def until_only_time_is_missing(self, seconds: float) -> float | None:
-        """Wait, at most `seconds`, until nothing can be done but wait for the next attempt of a failed task or of a
-        message; returns how many seconds of the database's clock that is away, None where nothing waits."""
-        idle = """select %s = (select count(*) filter (where available_at is null or status <> 'PENDING')
-                               from public.todolist where status in ('PENDING', 'IN_PROGRESS', 'WAITING'))
-                            + (select count(*) from public.outbox
-                               where status = 'SENDING' or status = 'PENDING' and next_attempt_at <= kernel.now())"""
-        await self._until(idle, seconds, 0)
-        next_attempt = """select extract(epoch from min(at) - kernel.now())::float
-                          from (select available_at from public.todolist
-                                where status = 'PENDING' and available_at < 'infinity'
-                                union all select next_attempt_at from public.outbox
-                                where status = 'PENDING') as waits (at)"""
+    async def what_is_left(self) -> "Left":
+        """What is left to do at this moment; the database must be there."""
         async with await self._stage.owner() as owner:
-            row = await (await owner.execute(next_attempt)).fetchone()
-        return float(row[0]) if row and row[0] is not None else None
+            row = await (await owner.execute(_LEFT)).fetchone()
+        assert row is not None
+        return Left(*row)
 
     async def _until(self, question: LiteralString, seconds: float, argument: int) -> None:
         deadline = time.monotonic() + seconds

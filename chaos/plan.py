@@ -15,7 +15,8 @@ FAULTS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """A run: `seconds` is how long faults are thrown, `pods` how many there are."""
+    """A run: `seconds` is how long faults are thrown, `pods` how many there are; afterwards nothing may rest for longer
+    than `calm_seconds` until all is done."""
 
     seed: str
     instances: int
@@ -23,7 +24,7 @@ class Plan:
     pods: int = 4
     faults: tuple[str, ...] = FAULTS
     lease_seconds: int = 8
-    calm_seconds: float = 240.0
+    calm_seconds: float = 120.0
 
     def dice(self, name: str) -> random.Random:
         """Dice of their own for each purpose, so that one more throw of one changes no other."""

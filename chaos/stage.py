@@ -10,6 +10,7 @@ import secrets
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -40,10 +41,14 @@ _DELIVERY = {
 
 
 class Stage:
-    """Use as `async with`. `folder` keeps the ledgers and logs; `api_url` and `api_key` are for the outside."""
+    """Use as `async with`. `folder` keeps the ledgers and logs; `api_url` and `api_key` are for the outside.
 
-    def __init__(self, plan: Plan, folder: Path):
+    `pod_settings`: more environment variables of the pods.
+    """
+
+    def __init__(self, plan: Plan, folder: Path, pod_settings: Mapping[str, str] | None = None):
         self.plan = plan
+        self._pod_settings = pod_settings or {}
         self.folder = folder
         self.ledger = folder / "model.sqlite"
         self.effects = folder / "effects.sqlite"
@@ -129,6 +134,7 @@ class Stage:
                     "FLEET_MCP_ALLOW": '["127.0.0.0/8"]',
                     "OPENAI_BASE_URL": f"http://127.0.0.1:{model_port}/v1",
                     "OPENAI_API_KEY": f"pod-{number}",  # by this the ledger knows who asks
+                    **self._pod_settings,
                 },
             )
         await self._until_up()
