@@ -93,12 +93,10 @@ def takings(faults: list[dict[str, Any]], lease_seconds: float) -> list[Taking]:
     hurdles = [(f["at"], _end(f), f["seconds"]) for f in faults if f["kind"] in _HURDLES and f["seconds"] > 0]
     for fault in faults:
         kind, at, end = fault["kind"], fault["at"], _end(fault)
-        if kind == "kill_pod":
+        if kind in ("kill_pod", "kill_orchestrator"):
             found.append(Taking(kind, at, at + _WIRE_SECONDS, fault["pod"]))
         elif kind == "freeze_pod":
             found.append(Taking(kind, at, at + _WIRE_SECONDS, fault["pod"], end))
-        elif kind == "kill_orchestrator":
-            found.append(Taking(kind, at, at, fault["pod"]))
         elif kind in _HURDLES and fault["seconds"] > 0:
             lost = sum(seconds for begun, over, seconds in hurdles if begun <= at and over > at - lease_seconds)
             if lost > lease_seconds * 2 / 3 - _LATE_SECONDS:

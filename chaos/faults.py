@@ -36,6 +36,7 @@ class Faults:
         self._plan = stage.plan
         self.log = stage.folder / "faults.jsonl"
         self._clock_seconds = 0.0
+        self._setting_clock = asyncio.Lock()
         self._frozen: set[int] = set()
 
     async def throw(self) -> None:
@@ -50,7 +51,7 @@ class Faults:
     async def move_clock(self, seconds: float) -> None:
         """Move the database's clock by `seconds`."""
         self._clock_seconds += seconds
-        async with await self._stage.owner() as owner:
+        async with self._setting_clock, await self._stage.owner() as owner:
             await owner.execute("select * from kernel.set_clock(make_interval(secs => %s))", [self._clock_seconds])
         self._note("jump_clock", seconds=round(seconds, 1))
 
@@ -79,6 +80,8 @@ class Faults:
 
     async def _freeze_pod(self, dice: Any) -> None:
         name, seconds = dice.choice(self._stage.pods), self._plan.lease_seconds * dice.uniform(1.2, 2)
+        if not self._stage.has_lived(name):
+            return
         pid, begun = self._stage.pid(name), time.time()
         self._frozen.add(pid)
         _signal(pid, signal.SIGSTOP)
@@ -104,8 +107,9 @@ class Faults:
             _signal(self._stage.pid(name), signal.SIGKILL)
 
     async def _restart_database(self, dice: Any) -> None:
-        begun = time.time()
-        self._stage.server.crash()  # nothing else of the run goes on meanwhile: all of it needs the database
+        async with self._setting_clock:  # else nobody knows whether it was set
+            begun = time.time()
+            self._stage.server.crash()  # nothing else of the run goes on meanwhile: all of it needs the database
         self._note("restart_database", at=begun, seconds=round(time.time() - begun, 1))
 
     async def _cut_connections(self, dice: Any) -> None:

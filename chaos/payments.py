@@ -26,8 +26,8 @@ class Payment:
 class Taking:
     """What can take a call from the pod that waits for its answer; `pod` None: from each of them.
 
-    `until`: calls that arrive until then were asked before their pod was dead, or knew of it. `woke`: when the pod was
-    woken from a freeze; what it was about to write when it froze goes out then.
+    `until`: calls that arrive until then were under way before their pod was dead, or knew of it. `woke`: when the pod
+    was woken from a freeze; what it was about to write when it froze goes out then.
     """
 
     kind: str

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import getpass
 import json
+import math
 import os
 import secrets
 import socket
@@ -31,11 +32,10 @@ TENANT = "chaos"
 _HERE = Path(__file__).resolve().parent
 _ROOM_SECONDS = 0.2
 _TOOL_SECONDS = 5
-_LEAST_LIFE_SECONDS = 10
+_LEAST_LIFE_SECONDS = 5
 _START_SECONDS = 90
 _DELIVERY = {
     "FLEET_WEBHOOK_ALLOW": '["127.0.0.0/8"]',
-    "FLEET_DELIVERY_PORT": "0",
     "FLEET_DELIVERY_TIMEOUT_SECONDS": "5",
 }
 
@@ -57,6 +57,8 @@ class Stage:
         self.api_key = "fleet_" + secrets.token_urlsafe(32)
         self.api_url = f"http://127.0.0.1:{_free_port()}"
         self.children: dict[str, Child] = {}
+        self._ports: dict[str, int] = {}
+        self._up_since: dict[str, float] = {}
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> "Stage":
@@ -82,15 +84,19 @@ class Stage:
         return process.pid
 
     def has_lived(self, name: str) -> bool:
-        """Whether a program was started long enough ago to be at work: else a slow machine would run nothing at all."""
-        return time.monotonic() - self.children[name].starts[-1] > _LEAST_LIFE_SECONDS
+        """Whether a program has been at work for a while, however long it took to start: else a slow machine would run
+        nothing at all."""
+        return time.monotonic() - self._up_since.get(name, math.inf) > _LEAST_LIFE_SECONDS
 
     async def keep_up(self) -> None:
         """Start again whatever has died, until cancelled."""
         while True:
-            for child in self.children.values():
+            for name, child in self.children.items():
                 if child.process is not None and child.process.poll() is not None:
+                    self._up_since.pop(name, None)
                     child.start()
+                elif name not in self._up_since and await _listens(self._ports[name]):
+                    self._up_since[name] = time.monotonic()
             await asyncio.sleep(_ROOM_SECONDS)
 
     async def owner(self) -> psycopg.AsyncConnection:
@@ -117,16 +123,22 @@ class Stage:
         self._add_outside("effects", "effects_server", port=effects_port, database=self.effects)
         self._add_outside("ends", "ends_ledger", port=ends_port, ledger=self.ends)
         await self._name_outside(f"http://127.0.0.1:{effects_port}/mcp", f"http://127.0.0.1:{ends_port}/")
-        self._add("deliverer", ["-m", "fleet", "deliver"], {**environment, **_DELIVERY})
-        api_port = self.api_url.rpartition(":")[2]
-        self._add("api", ["-m", "fleet", "api", "--port", api_port], {**environment, "FLEET_API_RATE": "0"})
+        port = _free_port()
+        delivery = {**environment, **_DELIVERY, "FLEET_DELIVERY_PORT": str(port)}
+        self._add("deliverer", ["-m", "fleet", "deliver"], delivery, port)
+        api_port = int(self.api_url.rpartition(":")[2])
+        self._add(
+            "api", ["-m", "fleet", "api", "--port", str(api_port)], {**environment, "FLEET_API_RATE": "0"}, api_port
+        )
         for number in range(1, self.plan.pods + 1):
+            port = _free_port()
             self._add(
                 f"pod-{number}",
                 ["-m", "fleet", "pod"],
                 {
                     **environment,
                     "FLEET_POD_NAME": f"pod-{number}",
+                    "FLEET_HEALTH_PORT": str(port),
                     "FLEET_ORCHESTRATORS": str(self._declare()),
                     "FLEET_RUNNER_USER": getpass.getuser(),  # it writes the witness file
                     "FLEET_LEASE_SECONDS": str(self.plan.lease_seconds),
@@ -136,6 +148,7 @@ class Stage:
                     "OPENAI_API_KEY": f"pod-{number}",  # by this the ledger knows who asks
                     **self._pod_settings,
                 },
+                port,
             )
         await self._until_up()
 
@@ -148,9 +161,10 @@ class Stage:
         (folder / "chaos-worker.yaml").write_text(json.dumps(declaration))  # JSON is YAML
         return folder
 
-    def _add_outside(self, name: str, module: str, **options: object) -> None:
-        given = {**options, "seed": self.plan.seed, "faults": ",".join(self.plan.faults)}
-        self._add(name, ["-m", f"chaos.{module}", *(f"--{n}={value}" for n, value in given.items())], dict(os.environ))
+    def _add_outside(self, name: str, module: str, port: int, **options: object) -> None:
+        given = {**options, "port": port, "seed": self.plan.seed, "faults": ",".join(self.plan.faults)}
+        arguments = ["-m", f"chaos.{module}", *(f"--{n}={value}" for n, value in given.items())]
+        self._add(name, arguments, dict(os.environ), port)
 
     async def _name_outside(self, effects_url: str, ends_url: str) -> None:
         connection = PostgresConnection(self.server.url, "fleet_api")
@@ -160,7 +174,8 @@ class Stage:
         await kernel.create_webhook(ends_url, "ends", [NotificationType.PROCESS_DONE], secret)
         await connection.close()
 
-    def _add(self, name: str, arguments: list[str], environment: dict[str, str]) -> None:
+    def _add(self, name: str, arguments: list[str], environment: dict[str, str], port: int) -> None:
+        self._ports[name] = port
         log = self.folder / "logs" / f"{name}.log"
         self.children[name] = Child(name, [sys.executable, *arguments], environment, log)
         self.children[name].start()
@@ -181,6 +196,15 @@ class Stage:
     def _stop(self) -> None:
         stop_all([self.children[name] for name in self.pods], 30)
         stop_all(list(self.children.values()), 10)
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def _free_port() -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import subprocess
 import tempfile
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _LONGEST_PATH = 85
+_RECOVERY_SECONDS, _LOOK_SECONDS = 60, 0.1
 
 
 class EmbeddedPostgres:
@@ -50,13 +54,20 @@ class EmbeddedPostgres:
     def crash(self) -> None:
         """End the server as a crash does (immediate mode: no checkpoint, connections cut), and start it again.
 
-        Returns when it has recovered and takes connections.
+        Returns when it has recovered and takes connections. Raises TimeoutError where that takes more than a minute.
         """
         postmaster = self._server.get_postmaster_info().process
         assert postmaster is not None
         postmaster.send_signal(signal.SIGQUIT)
         postmaster.wait(timeout=30)
-        self._server.ensure_postgres_running()
+        give_up_at = time.monotonic() + _RECOVERY_SECONDS
+        while time.monotonic() < give_up_at:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # the library waits for ten seconds: it is starting
+                self._server.ensure_postgres_running()
+                if self._server.get_postmaster_info().status == "ready":
+                    return
+            time.sleep(_LOOK_SECONDS)
+        raise TimeoutError(f"the database did not recover within {_RECOVERY_SECONDS} s: see {self.log}")
 
     def _check_path(self) -> None:
         # A longer path cannot hold the socket, and the library would put it where every user of the machine can reach

@@ -160,4 +160,4 @@ def test_a_kill_a_freeze_and_a_killed_orchestrator_take_calls_of_their_pod_alone
     frozen, killed = takings(faults, 8)
     assert (frozen.pod, frozen.woke, killed.pod, killed.woke) == ("pod-3", 10.5, "pod-3", None)
     [orchestrator] = takings([{"kind": "kill_orchestrator", "at": 1.0, "pod": "pod-2"}], 8)
-    assert (orchestrator.pod, orchestrator.until) == ("pod-2", 1.0)
+    assert (orchestrator.pod, orchestrator.until) == ("pod-2", 1.5)
