@@ -8,7 +8,7 @@ import asyncio
 
 import psycopg
 
-from benchmarks import fleet_queue, raw_queue
+from benchmarks import claimers, fleet_queue, raw_queue
 from benchmarks.figures import Figure
 
 SECONDS, WINDOW, CLAIMERS, BACKLOG = 60, 5, 4, 500_000
@@ -36,16 +36,16 @@ async def _held(database_url: str, work) -> list[float]:  # type: ignore[no-unty
 
 
 async def _windows(database_url: str) -> list[float]:
-    claimers = await fleet_queue.start_claimers(database_url, CLAIMERS)
+    started = await claimers.start("fleet", database_url, CLAIMERS)
     async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as watcher:
-        fleet_queue.go(claimers)
+        claimers.go(started)
         rates, before = [], await _claims(watcher)
         for _ in range(SECONDS // WINDOW):
             await asyncio.sleep(WINDOW)
             now = await _claims(watcher)
             rates.append((now - before) / WINDOW)
             before = now
-    for claimer in claimers:
+    for claimer in started:
         claimer.kill()
         await claimer.wait()
     return rates

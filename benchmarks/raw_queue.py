@@ -1,7 +1,8 @@
-"""The yardstick: a plain queue table worked by pgbench, which comes with PostgreSQL.
+"""The yardsticks: a plain queue table worked by pgbench, which comes with PostgreSQL, and by the kernel's client.
 
-Each job is two transactions, one row each: claim (UPDATE of the first pending row, SKIP LOCKED), then complete. No
-fence, no fairness, no events, no lease.
+For pgbench each job is two transactions, one row each: claim (UPDATE of the first pending row, SKIP LOCKED), then
+complete. For the client it is one call of raw_next, which ends the last job and claims the next: the most that Python
+and psycopg reach here. Neither has a fence, fairness, events or leases.
 """
 
 import asyncio
@@ -14,10 +15,23 @@ from pathlib import Path
 
 import psycopg
 
+from benchmarks import claimers as claimer_processes
+from benchmarks.claimer import WARM_UP
+
 _JOB = """update raw_job set status = 1, started_at = now() where id = (
     select id from raw_job where status = 0 order by priority, id limit 1 for update skip locked) returning id \\gset
 update raw_job set status = 2, ended_at = now() where id = :id;
 """
+
+_NEXT = """create or replace function public.raw_next(p_done bigint) returns table (id bigint) language plpgsql as $$
+begin
+    if p_done is not null then
+        update public.raw_job j set status = 2, ended_at = now() where j.id = p_done;
+    end if;
+    return query update public.raw_job j set status = 1, started_at = now() where j.id = (
+        select k.id from public.raw_job k where k.status = 0 order by k.priority, k.id limit 1
+        for update skip locked) returning j.id;
+end $$"""
 
 
 def fill(database_url: str, jobs: int) -> None:
@@ -30,6 +44,7 @@ def fill(database_url: str, jobs: int) -> None:
         )
         owner.execute("create index raw_job_pending on raw_job (priority, id) where status = 0")
         owner.execute("insert into raw_job (priority) select 3 from generate_series(1, %s)", [jobs])
+        owner.execute(_NEXT)
         owner.execute("vacuum analyze raw_job")
 
 
@@ -40,6 +55,14 @@ async def drain(database_url: str, jobs: int, clients: int) -> float:
     found = re.search(r"tps = ([\d.]+) \(without initial connection time\)", output.decode())
     assert found, output.decode()
     return float(found[1])
+
+
+async def drain_by_client(database_url: str, jobs: int, claimers: int) -> float:
+    """Jobs per second of `claimers` processes that work off all `jobs` jobs over the kernel's client."""
+    rate, ended = await claimer_processes.rate("raw", database_url, claimers)
+    if ended + claimers * WARM_UP != jobs:
+        raise RuntimeError(f"not exactly once: {jobs} jobs, {ended} ended")
+    return rate
 
 
 async def windows(database_url: str, clients: int, seconds: int, window: int) -> list[float]:
