@@ -10,6 +10,7 @@ from event_writing import ANY_ERROR, boundary, error, mapped
 
 from kernel.functions import Kernel
 from kernel.models import ClaimedTask, ProcessStatus, TaskStatus
+from process_engine import repair
 from process_engine.arrivals import work_off_arrivals
 
 WORK = scope("startEvent s, serviceTask a, userTask late, endEvent e", "s -> a -> e, b -> late -> e")
@@ -134,3 +135,20 @@ async def test_a_catching_event_that_cannot_go_on_is_an_incident_with_the_failed
     assert (standing.status, (standing.error or "")[:3]) == (ProcessStatus.ERROR, "b: ")
     (incident, task) = await kernel_api.find_incidents()
     assert {incident.kind, task.kind} == {"task", "event"}
+
+
+async def test_a_fork_from_after_a_caught_failure_stands_where_that_led_and_one_from_before_waits_for_it_anew(
+    kernel_api: Kernel, start: Start, fail: Fail
+) -> None:
+    why = mapped("output", "=error.code", "why") + error("refused")
+    instance = await start(unique(WORK, boundary("b", "a", why)))
+    await fail("input_refused")
+    await work_off_arrivals(kernel_api)
+    [late] = await kernel_api.find_tasks(instance, TaskStatus.TODO)
+    after = await repair.fork(kernel_api, instance, "once more", task_id=late.task_id)
+    assert await open_tasks(kernel_api, after.proc_inst_id) == ["late"]
+    assert (await instance_of(kernel_api, after.proc_inst_id)).variables == {"why": "input_refused"}
+    before = await repair.fork(kernel_api, instance, "once more", step_number=2)
+    await fail("input_refused")
+    assert await work_off_arrivals(kernel_api) == 1
+    assert await open_tasks(kernel_api, before.proc_inst_id) == ["late"]
