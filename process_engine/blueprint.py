@@ -1,5 +1,6 @@
 """Builds the SpiffWorkflow specification of a definition."""
 
+from collections import OrderedDict
 from typing import cast
 
 from SpiffWorkflow.bpmn.specs.bpmn_process_spec import BpmnProcessSpec
@@ -23,6 +24,9 @@ from process_engine.vocabulary import EVENT_GATEWAY
 Insides = dict[object, BpmnProcessSpec]
 """What runs inside the containers, at any depth, by the key that the container's specification has."""
 
+_MOST_BUILT = 256
+_built: OrderedDict[tuple[int, object], tuple[Spec, BpmnProcessSpec, Insides]] = OrderedDict()
+
 _GATEWAYS = {
     "exclusiveGateway": ExclusiveGateway,
     "inclusiveGateway": InclusiveGateway,
@@ -32,18 +36,30 @@ _GATEWAYS = {
 
 
 def build(definition: Spec) -> tuple[BpmnProcessSpec, Insides]:
-    """Build what a BpmnWorkflow of this definition needs: the specification of the process and of its containers."""
-    builder = _Builder(definition, None)
-    return builder.scope(definition["graph"]), builder.insides
+    """Build what a BpmnWorkflow of this definition needs: the specification of the process and of its containers.
+
+    The definition must not change any more: what was built of it is kept, as building takes up to half of a step.
+    """
+    return _kept(definition, None)
 
 
 def build_called(called: Called, deployed: Deployed) -> Insides:
     """What an instance needs besides, when it calls this version of a process."""
     key = called["id"], called["version"]
-    definition = cast(Spec, deployed.spec)
-    builder = _Builder(definition, key)
-    builder.insides[key] = builder.scope(definition["graph"])
-    return builder.insides
+    process, insides = _kept(cast(Spec, deployed.spec), key)
+    return {**insides, key: process}
+
+
+def _kept(definition: Spec, process: object) -> tuple[BpmnProcessSpec, Insides]:
+    place = id(definition), process  # the definition is kept beside, so that nothing else gets its id
+    if place not in _built:
+        builder = _Builder(definition, process)
+        _built[place] = definition, builder.scope(definition["graph"]), builder.insides
+        if len(_built) > _MOST_BUILT:
+            _built.popitem(last=False)
+    _built.move_to_end(place)
+    _, built, insides = _built[place]
+    return built, dict(insides)
 
 
 class _Builder:

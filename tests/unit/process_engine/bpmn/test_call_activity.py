@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from bpmn_writing import Run, extensions, many, process, scope
 
+from process_engine import steps
 from process_engine.bindings import Call
 from process_engine.definition import parse
 from process_engine.errors import DefinitionInvalid, StepFailed
@@ -78,6 +79,15 @@ def test_a_call_ends_on_the_version_it_began_with() -> None:
     )
     instance.library = newer
     assert instance.do("x").open == ["y"]
+
+
+def test_instances_of_one_definition_that_call_different_versions_do_not_mix() -> None:
+    spec = parse(calling()).spec
+    other = child(scope("startEvent q, userTask z, endEvent r", "q -> z -> r"))
+    begun = [(steps.start(spec, {}, using), using) for using in (library(child=child()), library(child=other))]
+    following = [steps.complete(spec, at.state, at.new_tasks[0].token_id, {}, using) for at, using in begun]
+    assert [at.new_tasks[0].activity_id for at, _ in begun] == ["x", "z"]
+    assert [at.new_tasks[0].activity_id for at in following] == ["y", "after"]
 
 
 def test_what_is_not_at_hand_is_asked_for_by_name_and_version() -> None:
