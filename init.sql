@@ -2710,7 +2710,30 @@ begin
     where j.tenant_id = p_tenant_id and j.task_id = p_task_id and j.replayable order by j.call_id;
 end $$;
 
--- The answer of a journalled call, whole.
+-- The answers of the calls p_call_ids (an array of ids), whole and in that order: the first, and as many more as come to
+-- less than a megabyte together.
+create or replace function public.replay_calls(
+    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call_ids jsonb)
+returns table (call_id bigint, response jsonb, outcome text)
+language plpgsql volatile security definer set search_path = '' as $$
+#variable_conflict use_column
+declare
+    v_call_id bigint;
+    v_bytes bigint := 0;
+begin
+    perform kernel.claimed_task(p_tenant_id, p_task_id, p_fencing_token);
+    foreach v_call_id in array array(select a::bigint from jsonb_array_elements_text(p_call_ids) a) loop
+        select j.call_id, kernel.unpacked(p_tenant_id, j.response, j.response_parts), j.outcome
+        into call_id, response, outcome from public.journal j
+        where j.tenant_id = p_tenant_id and j.task_id = p_task_id and j.call_id = v_call_id and j.replayable;
+        continue when not found;
+        exit when v_bytes > 0 and v_bytes + pg_column_size(response) > 1000000;
+        v_bytes := v_bytes + pg_column_size(response);
+        return next;
+    end loop;
+end $$;
+
+-- For pods of the release before.
 create or replace function public.replay_call(
     p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call_id bigint)
 returns table (response jsonb, outcome text)
@@ -5665,7 +5688,7 @@ begin
             ('register_pod', 'fleet_pod, service_role'), ('heartbeat_pod', 'fleet_pod, service_role'),
             ('next_task', 'fleet_pod, service_role'), ('renew_lease', 'fleet_pod, service_role'),
             ('record_call', 'fleet_pod, service_role'), ('journalled_calls', 'fleet_pod, service_role'),
-            ('replay_call', 'fleet_pod, service_role'), ('ask_question', 'fleet_pod, service_role'),
+            ('replay_calls', 'fleet_pod, service_role'), ('replay_call', 'fleet_pod, service_role'), ('ask_question', 'fleet_pod, service_role'),
             ('await_answer', 'fleet_pod, service_role'), ('suspend_task', 'fleet_pod, service_role'),
             ('answer_question', 'fleet_api, service_role'), ('find_questions', 'fleet_api, service_role'),
             ('report_progress', 'fleet_pod, service_role'),

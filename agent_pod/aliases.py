@@ -35,16 +35,31 @@ class Aliases:
         """From now on each text that matches `pattern` (of RE2) is known as ⟪varies N⟫, numbered as they come."""
         self._varying.append(re2.compile(pattern))
 
+    @property
+    def edition(self) -> int:
+        """Another number when `replace` makes something else of the same value."""
+        return len(self._names)
+
+    @property
+    def looks(self) -> bool:
+        """Whether there are patterns, so that what is new has to go through `find`."""
+        return bool(self._varying)
+
     def hide(self, value: Any) -> Any:
         """`value` (JSON as Python reads it) as it goes to the journal."""
-        self._look_for_varying(value)
+        self.find(value)
+        return self.replace(value)
+
+    def replace(self, value: Any) -> Any:
+        """`value` with the names that are known by now."""
         return _replaced(value, self._names)
 
     def show(self, value: Any) -> Any:
         """A value of the journal as it goes to this run."""
         return _replaced(value, {name: actual for actual, name in self._names.items()})
 
-    def _look_for_varying(self, value: Any) -> None:
+    def find(self, value: Any) -> None:
+        """Give a name to each text in `value` that matches a pattern and has none yet."""
         text = json.dumps(value, ensure_ascii=False) if self._varying else ""
         for pattern in self._varying:
             for found in pattern.finditer(text):

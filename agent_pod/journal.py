@@ -23,9 +23,9 @@ from agent_pod.task_calls import STARTED, UNANSWERED
 from agent_pod.usage import Usage, usage_of
 from agent_pod.waiting_tools import WAITING_TOOLS
 from kernel.error_classes import ErrorClass
-from kernel.errors import InvalidInput
+from kernel.errors import InvalidInput, LeaseLost
 from kernel.functions import Kernel
-from kernel.journal_models import JournalledCall
+from kernel.journal_models import JournalledCall, Replay
 from kernel.models import Json
 from kernel.packing import Packed, digest
 
@@ -86,7 +86,7 @@ class Journal:
             if not calls.loaded:
                 calls.load(await through_outage(work, lambda: self._kernel.journalled_calls(work.task)))
         try:
-            packed = calls.packer.pack(work.aliases.hide(storable(request)))
+            packed = _packed(work, request)
         except RecursionError:
             raise InvalidInput("it is nested too deep", "nesting") from None
         question = {name: part for name, part in packed.body.items() if name not in _DELIVERY}
@@ -108,14 +108,25 @@ class Journal:
     async def replay(self, asked: Asked) -> tuple[Any, bool]:
         """The answer of a call that `is_answered`, and whether it was a good one."""
         assert asked.earlier is not None
-        work, call_id = asked.work, asked.earlier.call_id
-        replay = await through_outage(work, lambda: self._kernel.replay_call(work.task, call_id))
+        replay = await self._answer(asked.work, asked.earlier.call_id)
         asked.work.calls.packer.remember(asked.request)
         asked.work.calls.replayed += 1
         asked.work.calls.passing += replay.outcome != "ok"
         self._metrics.replayed_calls.labels(asked.kind).inc()
         asked.work.limits.repeats.note(asked.kind, asked.key, replay.response, replay.outcome == "ok")
         return asked.work.aliases.show(replay.response), replay.outcome == "ok"
+
+    async def _answer(self, work: Work, call_id: int) -> Replay:
+        calls = work.calls
+        async with calls.reading:
+            if replay := calls.at_hand(call_id):
+                return replay
+            wanted = calls.to_read(call_id)
+            calls.keep(await through_outage(work, lambda: self._kernel.replay_calls(work.task, wanted)))
+            replay = calls.at_hand(call_id)
+        if replay is None:
+            raise LeaseLost("the journal no longer has the answer of a call that it had when the task was claimed")
+        return replay
 
     async def begin(self, asked: Asked, idempotent: bool) -> Asked:
         """Write a tool call down before the tool runs. `idempotent`: it leaves nothing that one would have to undo."""
@@ -167,6 +178,14 @@ class Journal:
         calls.packer.remember(answer)
         work.limits.repeats.note(asked.kind, asked.key, said, ok)
         await self._limiter.note(work, usage.input_tokens + usage.output_tokens, usage.cost_usd, news)
+
+
+def _packed(work: Work, request: Json) -> Packed:
+    """`request` as it goes to the journal. Only what no earlier request of the run held is worked through."""
+    packer, aliases = work.calls.packer, work.aliases
+    if aliases.looks:
+        aliases.find(storable(packer.unseen(request)))
+    return packer.pack_request(request, lambda part: aliases.replace(storable(part)), aliases.edition)
 
 
 def _head(asked: Asked, name: str, usage: Usage, outcome: str) -> Json:

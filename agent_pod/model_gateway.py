@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import httpx
+from pydantic_core import PydanticSerializationError, from_json, to_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -112,7 +113,7 @@ class ModelGateway:
     async def _send(self, call: "_Call", body: dict[str, Any], stream: bool) -> httpx.Response:
         work = call.asked.work
         still_ours = partial(self._journal.check_lease, work)
-        return await self._patience.send(self._upstream, call.path, body, stream, work.ended, still_ours)
+        return await self._patience.send(self._upstream, call.path, _written(body), stream, work.ended, still_ours)
 
     async def _failed(self, call: "_Call", answer: httpx.Response) -> Response:
         response = self._read(answer)
@@ -227,16 +228,32 @@ def _is_whole(kind: str, answer: Any) -> bool:
 
 async def _read_body(request: Request) -> dict[str, Any]:
     """The body as an object that can be written again. Raises ValueError, RecursionError and _BodyTooLarge."""
-    content = b""
+    content = bytearray()
     async for part in request.stream():
         content += part
         if len(content) > _LARGEST_BODY:
             raise _BodyTooLarge
-    body = json.loads(content)
+    body = _parsed(content)
     if not isinstance(body, dict):
         raise ValueError("the body is no JSON object")
-    json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     return body
+
+
+def _parsed(content: bytearray) -> Any:
+    try:
+        return from_json(content, allow_inf_nan=False)
+    except ValueError:  # or it is nested deeper than the fast parser goes
+        body = json.loads(content)
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        return body
+
+
+def _written(body: dict[str, Any]) -> bytes:
+    # Written anew, not passed on as it came: of a key that is there twice, the endpoint is to see what was judged here.
+    try:
+        return to_json(body)
+    except PydanticSerializationError:
+        return json.dumps(body, ensure_ascii=False).encode()
 
 
 def _refused(error: FleetError) -> Response:

@@ -20,6 +20,7 @@ from agent_pod.metrics import PodMetrics
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 8.0
+_JSON = {"Content-Type": "application/json"}
 _LOST_ON_THE_WAY = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError)
 
 
@@ -34,12 +35,12 @@ class Patience:
         self,
         upstream: httpx.AsyncClient,
         path: str,
-        body: Any,
+        body: bytes,
         stream: bool,
         ended: asyncio.Event,
         check: Callable[[], Awaitable[None]],
     ) -> httpx.Response:
-        """POST `body` until the answer is no passing failure, or patience or the run (`ended`) is over.
+        """POST `body` (JSON) until the answer is no passing failure, or patience or the run (`ended`) is over.
 
         Returns the last answer; where it is an error, it has been read. Raises httpx.HTTPError where there was none,
         and what `check` raises, which is awaited directly before each request is written.
@@ -50,7 +51,7 @@ class Patience:
         while True:
             answer, lost = None, None
             try:
-                request = upstream.build_request("POST", path, json=body, extensions=extensions)
+                request = upstream.build_request("POST", path, content=body, headers=_JSON, extensions=extensions)
                 answer = await upstream.send(request, stream=stream)
                 if answer.is_success:
                     return answer

@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
+from itertools import islice
 
-from kernel.journal_models import JournalledCall
+from kernel.journal_models import JournalledCall, Replay
 from kernel.packing import Packer
 
 STARTED = "started"
 REPEAT = "repeat"
 UNANSWERED = (STARTED, REPEAT)
+_MOST_AHEAD = 32
 
 
 class TaskCalls:
@@ -23,6 +25,7 @@ class TaskCalls:
 
     def __init__(self) -> None:
         self.loading = asyncio.Lock()
+        self.reading = asyncio.Lock()
         self.loaded = False
         self.packer = Packer()
         self.replayed = 0
@@ -34,18 +37,39 @@ class TaskCalls:
         self._known: defaultdict[str, deque[JournalledCall]] = defaultdict(deque)
         self._occurrences: Counter[str] = Counter()
         self._told = False
+        self._untaken: dict[int, None] = {}
+        self._answers: dict[int, Replay] = {}
+        self._ahead = 0
 
     def load(self, calls: list[JournalledCall]) -> None:
         """Take in what the journal has, in the order in which it was written."""
         for call in sorted(calls, key=lambda c: c.occurrence):
             self._known[call.call_key].append(call)
             self._occurrences[call.call_key] = call.occurrence
+        self._untaken = dict.fromkeys(sorted(c.call_id for c in calls if c.outcome not in UNANSWERED))
         self.loaded = True
 
     def take(self, key: str) -> JournalledCall | None:
         """The first call of `key` that this run has not repeated yet; None: this one is new."""
         known = self._known.get(key)
-        return known.popleft() if known else None
+        call = known.popleft() if known else None
+        if call is not None:
+            self._untaken.pop(call.call_id, None)
+        return call
+
+    def to_read(self, call_id: int) -> list[int]:
+        """Which answers to read from the journal when that of `call_id` is not `at_hand`: also those that come next, the
+        more the longer the run follows the earlier one."""
+        self._ahead = 0 if self._answers else min(2 * self._ahead + 1, _MOST_AHEAD)
+        return [call_id, *islice((later for later in self._untaken if later > call_id), self._ahead)]
+
+    def keep(self, answers: dict[int, Replay]) -> None:
+        """Have these answers at hand, and no others."""
+        self._answers = answers
+
+    def at_hand(self, call_id: int) -> Replay | None:
+        """The answer of a taken call, once, where it was read before."""
+        return self._answers.pop(call_id, None)
 
     def leave_open(self, call_id: int, key: str, occurrence: int) -> None:
         """A call of this run has no answer: when it is asked again, it is the same call."""

@@ -67,9 +67,10 @@ class PodFunctions(KernelBase):
         rows = await self._call("journalled_calls", **_claim(task))
         return [JournalledCall.model_validate(row) for row in rows]
 
-    async def replay_call(self, task: ClaimedTask, call_id: int) -> Replay:
-        """The answer of a journalled call."""
-        return Replay.model_validate((await self._call("replay_call", **_claim(task), call_id=call_id))[0])
+    async def replay_calls(self, task: ClaimedTask, call_ids: list[int]) -> dict[int, Replay]:
+        """The answers of journalled calls: of the first, and of as many more, in order, as are small together."""
+        rows = await self._call("replay_calls", **_claim(task), call_ids=call_ids)
+        return {row["call_id"]: Replay.model_validate(row) for row in rows}
 
     async def ask_question(self, task: ClaimedTask, call_id: int, question: Json) -> UUID:
         """Let call `call_id` ask; `question` as in ask_question of init.sql. Returns the question's id."""

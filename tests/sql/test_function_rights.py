@@ -29,6 +29,7 @@ MAY_CALL: dict[str, set[str]] = {
     "record_call": POD,
     "journalled_calls": POD,
     "replay_call": POD,
+    "replay_calls": POD,
     "ask_question": POD,
     "await_answer": POD,
     "suspend_task": POD,

@@ -82,7 +82,7 @@ async def test_an_answer_that_was_paid_for_waits_for_the_database(
     assert set(bench.upstream.asked.values()) == {1} and len(await bench.calls()) == 1
 
 
-@pytest.mark.parametrize("function", ["journalled_calls", "journal_call", "save_task_document", "replay_call"])
+@pytest.mark.parametrize("function", ["journalled_calls", "journal_call", "save_task_document", "replay_calls"])
 async def test_a_tool_is_done_once_whatever_call_of_it_the_outage_meets(bench: Bench, function: str) -> None:
     transport = breaks(bench, function, AFTER, BEFORE)
     for _ in range(2):
