@@ -58,8 +58,8 @@ class TaskCalls:
         return call
 
     def to_read(self, call_id: int) -> list[int]:
-        """Which answers to read from the journal when that of `call_id` is not `at_hand`: also those that come next, the
-        more the longer the run follows the earlier one."""
+        """The answers to read when that of `call_id` is not at hand: it and those that come next, the more the longer
+        the run follows the earlier one."""
         self._ahead = 0 if self._answers else min(2 * self._ahead + 1, _MOST_AHEAD)
         return [call_id, *islice((later for later in self._untaken if later > call_id), self._ahead)]
 
