@@ -2506,31 +2506,28 @@ end $$;
 -- blobs and lists hold what their parts name and the journal may not have yet. With call_id it is the answer to a call
 -- that was started; written twice, a call is there once. diverged: {unreplayed} where it is the first call of this
 -- attempt that an earlier one did not ask while that one's calls are still unasked.
-create or replace function public.record_call(
-    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call jsonb)
-returns table (call_id bigint)
-language plpgsql volatile security definer set search_path = '' as $$
-#variable_conflict use_column
+create or replace function kernel.write_call(
+    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call jsonb, p_now timestamptz) returns bigint
+language plpgsql volatile set search_path = '' as $$
 declare
     v_task public.todolist := kernel.claimed_task(p_tenant_id, p_task_id, p_fencing_token);
+    v_call_id bigint;
+    v_is_new boolean;
 begin
     perform kernel.store_content(p_tenant_id, p_call);
     if p_call -> 'diverged' <> 'null' then
         perform kernel.record_event(p_tenant_id, v_task.proc_inst_id, p_task_id, 'CALL_DIVERGED',
             'pod:' || v_task.pod_id, p_call ->> 'name', p_call -> 'diverged' || jsonb_build_object(
-                'attempt', v_task.attempt, 'kind', p_call ->> 'kind'), kernel.now());
+                'attempt', v_task.attempt, 'kind', p_call ->> 'kind'), p_now);
     end if;
     if p_call ? 'call_id' then
-        return query
         update public.journal j set response = p_call -> 'response' -> 'body',
             response_parts = p_call -> 'response' -> 'parts', outcome = p_call ->> 'outcome',
             latency_ms = (p_call ->> 'latency_ms')::int
         where j.tenant_id = p_tenant_id and j.call_id = (p_call ->> 'call_id')::bigint and j.task_id = p_task_id
-        returning j.call_id;
-        return;
+        returning j.call_id into v_call_id;
+        return v_call_id;
     end if;
-    perform kernel.add_spend(p_tenant_id, p_task_id, p_fencing_token, p_call, kernel.now());
-    return query
     insert into public.journal as j (tenant_id, proc_inst_id, task_id, attempt, fencing_token, kind, name, request,
         request_parts, response, response_parts, outcome, call_key, occurrence, replayable, input_tokens, output_tokens,
         cost_usd, latency_ms, idempotent, "timestamp")
@@ -2540,12 +2537,24 @@ begin
         coalesce(p_call -> 'response' -> 'parts', '[]'), p_call ->> 'outcome', p_call ->> 'call_key',
         (p_call ->> 'occurrence')::int, coalesce((p_call ->> 'replayable')::boolean, false),
         (p_call ->> 'input_tokens')::int, (p_call ->> 'output_tokens')::int, (p_call ->> 'cost_usd')::numeric,
-        (p_call ->> 'latency_ms')::int, (p_call ->> 'idempotent')::boolean, kernel.now())
+        (p_call ->> 'latency_ms')::int, (p_call ->> 'idempotent')::boolean, p_now)
     on conflict (tenant_id, task_id, call_key, occurrence) where replayable
     do update set attempt = excluded.attempt, fencing_token = excluded.fencing_token,
         outcome = case when j.outcome = 'repeat' then 'started' else j.outcome end
-    returning j.call_id;
+    returning j.call_id, j.xmax = 0 into v_call_id, v_is_new;    -- a row that was inserted has no xmax
+    if v_is_new then
+        perform kernel.add_spend(p_tenant_id, p_fencing_token, p_call, p_now);
+    end if;
+    return v_call_id;
 end $$;
+
+-- For pods of the release before.
+create or replace function public.record_call(
+    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call jsonb)
+returns table (call_id bigint)
+language sql volatile security definer set search_path = '' as $$
+    select w from kernel.write_call(p_tenant_id, p_task_id, p_fencing_token, p_call, kernel.now()) w where w is not null
+$$;
 
 -- In the order of hashes, so that two calls that store the same content cannot wait for each other.
 create or replace function kernel.store_content(p_tenant_id text, p_call jsonb) returns void
@@ -2589,18 +2598,15 @@ begin
     end loop;
 end $$;
 
--- The same model call written twice is paid once.
+drop function if exists kernel.add_spend(text, uuid, bigint, jsonb, timestamptz);
 create or replace function kernel.add_spend(
-    p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call jsonb, p_now timestamptz) returns void
+    p_tenant_id text, p_fencing_token bigint, p_call jsonb, p_now timestamptz) returns void
 language plpgsql volatile set search_path = '' as $$
 declare
     v_tokens bigint := (p_call ->> 'input_tokens')::bigint + (p_call ->> 'output_tokens')::bigint;
     v_cost numeric := coalesce((p_call ->> 'cost_usd')::numeric, 0);
 begin
-    if v_tokens = 0 and v_cost = 0 or (p_call ->> 'replayable')::boolean and exists (
-        select from public.journal j where j.tenant_id = p_tenant_id and j.task_id = p_task_id and j.replayable
-          and j.call_key = p_call ->> 'call_key' and j.occurrence = (p_call ->> 'occurrence')::int)
-    then
+    if v_tokens = 0 and v_cost = 0 then
         return;
     end if;
     insert into public.tenant_spend as s (tenant_id, day, shard, tokens, cost_usd)
@@ -2658,17 +2664,19 @@ begin
     from public.tenants t where t.tenant_id = p_tenant_id;
 end $$;
 
--- record_call, and what a pod wants to know after it: what people added to the limits meanwhile, and the budget. The
--- second statement has a snapshot of its own, in which the call is there.
+-- Writes a call (p_call as in kernel.write_call), and tells what a pod wants to know after it: what people added to the
+-- limits meanwhile, and the budget. The second statement has a snapshot of its own, in which the call is there.
 create or replace function public.journal_call(
     p_tenant_id text, p_task_id uuid, p_fencing_token bigint, p_call jsonb)
 returns table (call_id bigint, added jsonb, budget jsonb)
 language plpgsql volatile security definer set search_path = '' as $$
 declare
-    v_call_id bigint := (select r.call_id from public.record_call(p_tenant_id, p_task_id, p_fencing_token, p_call) r);
+    v_now timestamptz := kernel.now();
 begin
-    return query select v_call_id, kernel.added_limits(p_tenant_id, p_task_id),
-                        kernel.budget_of(p_tenant_id, kernel.now());
+    call_id := kernel.write_call(p_tenant_id, p_task_id, p_fencing_token, p_call, v_now);
+    added := kernel.added_limits(p_tenant_id, p_task_id);
+    budget := kernel.budget_of(p_tenant_id, v_now);
+    return next;
 end $$;
 
 -- A limit of the task is near (p_period null), or the tenant's budget for a day or month: one event for each.

@@ -39,7 +39,7 @@ class PodFunctions(KernelBase):
         return Renewal.model_validate(rows[0])
 
     async def record_call(self, task: ClaimedTask, call: Json) -> Journalled:
-        """Write a model or tool call to the journal; `call` as in record_call of init.sql.
+        """Write a model or tool call to the journal; `call` as in kernel.write_call of init.sql.
 
         `request` and `response` are given whole or as Packed.
         """

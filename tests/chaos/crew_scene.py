@@ -160,7 +160,7 @@ class Scene:
 
     def _waiting(self) -> list[int]:
         asked = """select pid from pg_stat_activity
-                   where datname = current_database() and wait_event_type = 'Lock' and query like '%record_call%'"""
+                   where datname = current_database() and wait_event_type = 'Lock' and query like '%journal_call%'"""
         return [row[0] for row in self.owner.execute(asked).fetchall()]
 
     async def _until(self, holds: Callable[[], bool]) -> None:
