@@ -15,7 +15,7 @@ from orchestrators import kit
 def handle(task: kit.Task) -> dict:
     """Do what the task says."""
     deed = task.input.get("do", "answer")
-    if deed in ("ask_person", "ask_model", "call_tool"):
+    if deed in ("ask_person", "ask_model", "ask_model_often", "call_tool"):
         return {"said": globals()[deed](task)}
     globals()[deed](task.input)
     return {"did": deed, "pid": os.getpid()}
@@ -36,9 +36,14 @@ def call_tool(task: kit.Task, call: dict | None = None) -> dict:
         return json.load(response)["result"]["structuredContent"]
 
 
-def ask_model(task: kit.Task) -> str:
+def ask_model_often(task: kit.Task) -> list[str]:
+    """What the model says, asked as often as told, each time something else."""
+    return [ask_model(task, f"Say something. The number is {number}.") for number in range(task.input["times"])]
+
+
+def ask_model(task: kit.Task, text: str = "Say something.") -> str:
     """What the model says, asked once and without a client that knows better; its failure is ours, in our words."""
-    asked = {"model": task.model, "messages": [{"role": "user", "content": "Say something."}]}
+    asked = {"model": task.model, "messages": [{"role": "user", "content": text}]}
     headers = {"Authorization": f"Bearer {task.token}", "Content-Type": "application/json"}
     request = urllib.request.Request(f"{task.model_url}/chat/completions", json.dumps(asked).encode(), headers)
     try:

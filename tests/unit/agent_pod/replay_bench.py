@@ -169,7 +169,10 @@ class Bench:
 
             work = desk.open(task, stop, self.is_held)
             work.aliases.add_address("127.0.0.1", int(server.url.rpartition(":")[2]), "pod")
-            yield Run(server.url, work)
+            try:
+                yield Run(server.url, work)
+            finally:
+                desk.clear()  # or its timers use the database after the test has closed it
         await embedder.aclose()
 
     async def calls(self) -> list[Call]:
