@@ -1,5 +1,6 @@
 """The server of our own: it starts, stops, and finds its data again."""
 
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -39,6 +40,26 @@ def test_a_server_whose_owner_was_killed_is_stopped_by_the_next_one() -> None:
         with EmbeddedPostgres(data):
             assert (data / "postmaster.pid").exists()
         assert not (data / "postmaster.pid").exists()
+
+
+def test_a_crash_is_recovered_from_also_where_the_library_does_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(prefix="fleet-test-") as folder, EmbeddedPostgres(Path(folder) / "data") as server:
+        start, waits = server._server.ensure_postgres_running, [True, False]
+
+        def start_slowly() -> None:
+            start()
+            if waits.pop(0):
+                raise subprocess.TimeoutExpired("pg_ctl", 10)
+
+        monkeypatch.setattr(server._server, "ensure_postgres_running", start_slowly)
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("create table kept ()")
+            server.crash()
+            with pytest.raises(psycopg.OperationalError):
+                connection.execute("select")
+        assert waits == []
+        with psycopg.connect(server.url) as connection:
+            connection.execute("select from kept")
 
 
 def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
