@@ -84,6 +84,8 @@ alter type public.event_type add value if not exists 'TASK_SUSPENDED';
 alter type public.event_type add value if not exists 'TASK_RESUMED';
 alter type public.event_type add value if not exists 'MCP_SERVER_CHANGED';
 alter type public.event_type add value if not exists 'INCIDENT_DISCARDED';
+alter type public.event_type add value if not exists 'LIMIT_NEAR';
+alter type public.event_type add value if not exists 'LIMIT_EXTENDED';
 
 -- Why an attempt failed (docs/retries.md; kernel/error_classes.py has the same names). retried: another attempt is made
 -- unless the task's retry policy says otherwise; may_retry: a policy may ask for one; counts: it uses an attempt up.
@@ -109,8 +111,6 @@ language sql immutable as $$
         ('limit_reached', false, false, true, 'the task, or all of its tenant, has used what it may'),
         ('given_up', false, false, true, 'a person decided that the task fails')
 $$;
-alter type public.event_type add value if not exists 'LIMIT_NEAR';
-alter type public.event_type add value if not exists 'LIMIT_EXTENDED';
 
 -- == 2. Roles ========================================================================================================
 -- anon, authenticated and service_role are Supabase's; they are made only where they are missing. fleet_api,

@@ -1,8 +1,10 @@
 """Small HTTP servers within the pod's event loop."""
 
 import asyncio
+import contextlib
 import logging
 import socket
+from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -45,5 +47,7 @@ class LoopServer:
 
 class _NoSignals(uvicorn.Server):
     # The pod has signal handlers of its own: a SIGTERM drains, it does not close the endpoints of the task at hand.
-    def install_signal_handlers(self) -> None:
-        pass
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """See uvicorn."""
+        yield

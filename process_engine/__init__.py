@@ -1,4 +1,4 @@
-"""The process engine: BPMN 2.0 in, tasks out. All but the last lines is pure: no database, no network, no clock.
+"""The process engine: BPMN 2.0 in, tasks out. All up to step_json is pure: no database, no network, no clock.
 
     definition.parse(xml)  -> Definition       read a BPMN file, or say everything that is wrong with it
     steps.start(...)       -> Step             begin a process instance
@@ -9,32 +9,42 @@
 How the modules depend on each other, from the ground up:
 
     errors, plain_json          what can go wrong; what a JSON value is
+    vocabulary, timers          which elements of BPMN run; ISO 8601 timers
+    xml_source, bounds          reading XML that strangers wrote; how large a process may be
+    reading, extensions         what is remembered while reading; `zeebe:` extension elements
+    schema_check, schemas       values against JSON Schemas that tenants wrote; JSON Schemas in a definition
     expressions                 CEL: conditions, mappings, instructions
-    vocabulary, xml_source      which elements run; reading XML that strangers wrote
-    graph, timers               a process as nodes and flows, in plain JSON; ISO 8601 timers in it
+    library                     what a step needs beside its own definition
+    forms, mappings, loops      forms of people; ioMapping; multi-instance and loop markers
+    bindings, decisions         what a call or rule task refers to; DMN
+    retry_settings, task_limits what task headers say about attempts and limits
+    work_settings, activities   what a definition says about one task; about any activity
+    graph                       a process as nodes and flows, in plain JSON
     event_reader, hidden_links  what events catch and throw; what belongs together without a flow
     graph_reader, graph_checks  XML -> graph, and what a graph must obey (event_checks: its events)
-    extensions, schemas, forms  `zeebe:` extension elements; JSON Schemas in them
-    mappings, loops             ioMapping; multi-instance and loop markers
-    bindings, decisions         what a call or rule task refers to; DMN
-    library                     what a step needs beside its own definition
-    work_settings, activities   what a definition says about one task; about any activity
-    definition                  all of that: XML -> Definition
     scoped, withdrawal          which variables a token sees; taking tokens back
+    variables, openings         what goes into a task and comes out of it; what a step says about events
+    definition                  all of that: XML -> Definition
+    undo                        what could be compensated
     nodes, gateways             the nodes of a graph as SpiffWorkflow specifications
     containers, repeating       activities with an inside; activities that run several times
     ad_hoc                      ad-hoc sub-processes
     calling, computing          call activities; script and business rule tasks
-    undo                        what could be compensated
     events, failures, waits     where events are caught, failures of tasks too; what an instance waits for
+    joins                       whether joins stay right when a token is moved by hand
     throwing, compensation      where they are thrown; undoing what was completed
-    openings, task_errors       what a step says about events; outputs that throw errors
-    blueprint                   definition -> SpiffWorkflow specifications
+    task_errors                 outputs that throw errors
+    event_nodes, blueprint      definition -> SpiffWorkflow specifications
     tokens                      SpiffWorkflow instance <-> state in plain JSON
     motion                      run until only people and agents can go on
-    variables, work             mappings; an open token -> NewTask
-    steps                       all of that: one step of a process instance
+    work                        an open token -> NewTask
+    stepping                    what all steps have in common
+    steps                       one step of a process instance: a start, a task that is done, an event
+    changes, moves, forks       steps by hand: other variables, a token elsewhere, another instance
+    step_json                   a step as the database takes it
+    stored_specs                computes steps with what is deployed
     deployment                  checks and stores definitions and decisions
     advance                     commits steps to the database
+    history, repair             what an instance was before; commits steps by hand
     arrivals, upkeep            lets processes have the events that have come
 """

@@ -7,18 +7,16 @@ from SpiffWorkflow.bpmn.util.subworkflow import BpmnBaseWorkflow
 from SpiffWorkflow.task import Task
 
 from process_engine.ad_hoc import TO_DO
-from process_engine.calling import called_by
 from process_engine.errors import EngineError, RepairRefused
 from process_engine.gateways import CAME_FROM
 from process_engine.library import Library
-from process_engine.nodes import Work, node_id, spec_name
+from process_engine.nodes import node_id, spec_name
 from process_engine.plain_json import Json
 from process_engine.repeating import Repeated
-from process_engine.scoped import top_of, visible
-from process_engine.stepping import PROCESS, Picture, State, Step, engine_in, plain, resume, step_from
+from process_engine.scoped import top_of
+from process_engine.stepping import PROCESS, Picture, State, Step, engine_in, open_task, plain, resume, step_from
 from process_engine.tokens import open_work, scopes
 from process_engine.undo import Record, records_of
-from process_engine.work import NewTask, new_task
 
 
 def reopen(
@@ -53,7 +51,8 @@ def reopen(
             "The instance had ended then: there is nothing to go on with.",
             "Fork it from an earlier step.",
         )
-    return replace(step, new_tasks=[_opened(task, iterations) for task in open_work(workflow)])
+    opened = [(task, str(task.id)) for task in open_work(workflow)]
+    return replace(step, new_tasks=[open_task(task, token_id, iterations[token_id]) for task, token_id in opened])
 
 
 def check_fit(
@@ -107,10 +106,3 @@ def _unfit(why: str) -> NoReturn:
         f"The instance cannot go on with this version: {why}.",
         "Fork it with its own version, or from a step before the elements that have changed.",
     )
-
-
-def _opened(task: Task, iterations: dict[str, int]) -> NewTask:
-    work, called = cast(Work, task.task_spec), called_by(task)
-    process = called["id"] if called else None
-    iteration = iterations[str(task.id)]
-    return new_task(str(task.id), work.bpmn_id, iteration, work.settings, visible(task), process)

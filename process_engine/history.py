@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from kernel.functions import Kernel
 from kernel.models import Instance, Json, ProcessStatus
 from kernel.repair_models import InstanceStep
-from process_engine import moves, repairs, steps
+from process_engine import changes, moves, steps
 from process_engine.errors import EngineError, RepairRefused
 from process_engine.library import Library
 from process_engine.stored_specs import compute, spec_of
@@ -67,7 +67,7 @@ def _again(spec: Json, seed: str, state: Json, step: InstanceStep, library: Libr
         case "event":
             return steps.receive(spec, state, given["token"], given["element"], given["payload"], library).state
         case "change":
-            return repairs.change(spec, state, given["token"], given["variables"], library).state
+            return changes.change(spec, state, given["token"], given["variables"], library).state
         case "move":
             return moves.move(spec, state, given["token"], given["to"], given["variables"], library).step.state
 

@@ -8,7 +8,7 @@ from kernel.errors import Conflict, InstanceChanged, NotFound
 from kernel.functions import Kernel
 from kernel.models import Instance, Json, ProcessStatus, Started, Task
 from kernel.repair_models import Incident, MovedToken, RetriedIncident
-from process_engine import forks, moves, repairs
+from process_engine import changes, forks, moves
 from process_engine.errors import TokenUnknown
 from process_engine.history import Past, past
 from process_engine.step_json import as_json, change_as_json, fork_given, move_given
@@ -131,7 +131,7 @@ async def _change(kernel: Kernel, incident_id: UUID, variables: Json) -> Json:
     token = task.engine_token if task else None
     spec = await spec_of(kernel, instance.process_definition_id, instance.process_definition_version)
     try:
-        changed = await compute(kernel, lambda library: repairs.change(spec, instance.state, token, variables, library))
+        changed = await compute(kernel, lambda library: changes.change(spec, instance.state, token, variables, library))
     except TokenUnknown:
         raise InstanceChanged(f"Incident {incident_id} ended meanwhile.", "instance_changed") from None
     return change_as_json(changed, instance.revision, token, variables)

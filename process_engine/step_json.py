@@ -1,7 +1,7 @@
 """A step in the words of kernel.apply_step of init.sql."""
 
 from kernel.models import Json
-from process_engine.repairs import Changed
+from process_engine.changes import Changed
 from process_engine.stepping import Step
 from process_engine.work import NewTask
 

@@ -134,13 +134,9 @@ def step_from(before: State, workflow: BpmnWorkflow, picture: Picture) -> Step:
     for task in open_work(workflow):
         still_open.add(names.name_of(task))
         if task.id not in picture.known:
-            work = cast(Work, task.task_spec)
-            iteration = activations[work.bpmn_id] = activations.get(work.bpmn_id, 0) + 1
-            called = called_by(task)
-            process = called["id"] if called else None
-            new_tasks.append(
-                new_task(names.name_of(task), work.bpmn_id, iteration, work.settings, visible(task), process)
-            )
+            activity_id = cast(Work, task.task_spec).bpmn_id
+            iteration = activations[activity_id] = activations.get(activity_id, 0) + 1
+            new_tasks.append(open_task(task, names.name_of(task), iteration))
     state = State(
         seed=before["seed"],
         tokens_made=names.made,
@@ -162,6 +158,13 @@ def step_from(before: State, workflow: BpmnWorkflow, picture: Picture) -> Step:
         closed=sorted(picture.waits - waits.keys()),
         left=[_leaving(thrown, opened) for thrown in engine_in(workflow).thrown],
     )
+
+
+def open_task(task: Task, token_id: str, iteration: int) -> NewTask:
+    """The task that an open token of a service or user task makes. Raises StepFailed as `new_task` does."""
+    work, called = cast(Work, task.task_spec), called_by(task)
+    process = called["id"] if called else None
+    return new_task(token_id, work.bpmn_id, iteration, work.settings, visible(task), process)
 
 
 def _opening(name: tuple[str, str], wait: Wait) -> Opening:

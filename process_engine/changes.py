@@ -1,25 +1,23 @@
-"""Steps that an operator takes by hand: other variables.
+"""Giving a process instance other variables by hand: nothing moves.
 
-Like the steps of `steps` they are pure functions from state to state, committed with compare-and-set.
+Like the steps of `steps` it is a pure function from state to state, committed with compare-and-set.
 """
 
 from dataclasses import dataclass
 from typing import cast
 
-from SpiffWorkflow.task import Task
-
 from process_engine.library import Library
-from process_engine.nodes import Work, node_id
 from process_engine.plain_json import Json
-from process_engine.scoped import assign, visible
-from process_engine.stepping import PROCESS, State, engine_in, plain, resume, step_from
+from process_engine.scoped import assign
+from process_engine.stepping import PROCESS, State, engine_in, open_task, plain, resume, step_from
 from process_engine.tokens import work_of
-from process_engine.work import NewTask, new_task
+from process_engine.work import NewTask
 
 
 @dataclass(frozen=True)
 class Changed:
-    """An instance with other variables. `task`: the open task that was named, as it would be opened now, or None."""
+    """An instance with other variables. `task`: the open task that was named, or None; its input, instruction and
+    assignment are what they would be if it opened now."""
 
     state: dict[str, Json]
     variables: dict[str, Json]
@@ -33,7 +31,7 @@ def change(
     variables: dict[str, Json],
     library: Library | None = None,
 ) -> Changed:
-    """Give an instance other variables; nothing moves.
+    """Give an instance other variables.
 
     Args:
         spec: the spec the instance was started with.
@@ -57,9 +55,4 @@ def change(
         assign(task, given)
     after = State(**{**cast(State, state), "variables": engine_in(workflow).variables})
     step = step_from(after, workflow, picture)
-    return Changed(step.state, step.variables, None if task is None else _opened(task))
-
-
-def _opened(task: Task) -> NewTask:
-    settings = cast(Work, task.task_spec).settings
-    return new_task(str(task.id), str(node_id(task.task_spec)), 0, settings, visible(task))
+    return Changed(step.state, step.variables, None if task is None else open_task(task, str(task.id), iteration=0))
