@@ -50,6 +50,11 @@ class ApiProcess:
         self._process.send_signal(signal.SIGTERM)
         await self._process.wait()
 
+    def processor_seconds(self) -> float:
+        """Processor time that the process has used."""
+        used = psutil.Process(self._process.pid).cpu_times()
+        return used.user + used.system
+
     def memory_mib(self) -> float:
         """Resident memory of the process."""
         return psutil.Process(self._process.pid).memory_info().rss / 2**20
