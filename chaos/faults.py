@@ -49,11 +49,10 @@ class Faults:
                 _signal(pid, signal.SIGCONT)
 
     async def move_clock(self, seconds: float) -> None:
-        """Move the database's clock by `seconds`."""
+        """Move the database's clock by `seconds`. This alone is no fault: where nobody is at work it takes nothing."""
         self._clock_seconds += seconds
         async with self._setting_clock, await self._stage.owner() as owner:
             await owner.execute("select * from kernel.set_clock(make_interval(secs => %s))", [self._clock_seconds])
-        self._note("jump_clock", seconds=round(seconds, 1))
 
     async def _keep_throwing(self, kind: str) -> None:
         dice = self._plan.dice(kind)
@@ -116,7 +115,9 @@ class Faults:
         self._note("cut_connections", connections=self._stage.wire.cut(dice.uniform(0.2, 1)))
 
     async def _jump_clock(self, dice: Any) -> None:
-        await self.move_clock(dice.uniform(*_CLOCK_SECONDS))
+        seconds = dice.uniform(*_CLOCK_SECONDS)
+        await self.move_clock(seconds)
+        self._note("jump_clock", seconds=round(seconds, 1))
 
     def _note(self, kind: str, **more: Any) -> None:
         with self.log.open("a") as file:
