@@ -3,7 +3,6 @@
 from execution_api.auth import Caller
 from execution_api.problems import ApiProblem
 
-EVERYBODY = "*"
 _GROUP = "group:"
 
 

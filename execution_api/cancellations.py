@@ -45,18 +45,14 @@ async def _find(kernel: Kernel, asked: CancellationRequest) -> list[OpenWork]:
 
 
 async def _task(kernel: Kernel, task_id: UUID) -> OpenWork:
-    task = await kernel.get_task(task_id)
-    if task is None:
-        raise NotFound(f"There is no task {task_id}.", "task_unknown", "GET /tasks lists them.")
+    task = await kernel.require_task(task_id)
     if task.status in _ENDED_TASK:
         raise Conflict(f"Task {task_id} is {task.status}.", "task_closed", "Read the task again.")
     return OpenWork(proc_inst_id=task.proc_inst_id, task_id=task_id, running=task.status == TaskStatus.IN_PROGRESS)
 
 
 async def _instance(kernel: Kernel, instance_id: UUID) -> OpenWork:
-    instance = await kernel.get_instance(instance_id)
-    if instance is None:
-        raise NotFound(f"There is no process instance {instance_id}.", "instance_unknown", "GET /instances lists them.")
+    instance = await kernel.require_instance(instance_id)
     if instance.status in _ENDED_INSTANCE:
         raise Conflict(f"Process instance {instance_id} is {instance.status} already.", "instance_closed")
     running = await kernel.find_tasks(instance_id, TaskStatus.IN_PROGRESS, limit=MOST_LISTED)

@@ -6,7 +6,6 @@ from uuid import UUID
 from execution_api.auth import Caller
 from execution_api.completion_bodies import NEW, UNUSED_FIELDS, CompletionInput
 from execution_api.problems import ApiProblem
-from execution_api.waiting import read_instance
 from kernel.errors import NotFound
 from kernel.functions import Kernel
 from kernel.models import Instance, Json, Task, TaskStatus
@@ -65,7 +64,7 @@ async def choose_task(kernel: Kernel, asked: CompletionInput) -> UUID:
     ApiProblem where the request does not fit the instance.
     """
     instance_id = UUID(asked.process_instance_id)
-    instance = await read_instance(kernel, instance_id)
+    instance = await kernel.require_instance(instance_id)
     _check_definition(asked, instance)
     if asked.task_id is not None:
         task = await kernel.get_task(asked.task_id)

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from kernel.errors import NotFound
 from kernel.functions import Kernel
 from kernel.models import Instance, ProcessStatus, Task, TaskStatus
 
@@ -31,21 +30,13 @@ class Standing:
         return self.instance.status in _OVER or waiting_for == {TaskStatus.TODO}
 
 
-async def read_instance(kernel: Kernel, instance_id: UUID) -> Instance:
-    """One process instance. Raises NotFound."""
-    instance = await kernel.get_instance(instance_id)
-    if instance is None:
-        raise NotFound(f"There is no process instance {instance_id}.", "instance_unknown", "GET /instances lists them.")
-    return instance
-
-
 async def read_standing(kernel: Kernel, instance_id: UUID) -> Standing:
     """How the instance stands; instance and tasks are of one moment. Raises NotFound."""
-    instance = await read_instance(kernel, instance_id)
+    instance = await kernel.require_instance(instance_id)
     tasks: list[Task] = []
     for _ in range(_MOST_READS):
         tasks = await _read_tasks(kernel, instance_id)
-        again = await read_instance(kernel, instance_id)
+        again = await kernel.require_instance(instance_id)
         if (again.revision, again.status) == (instance.revision, instance.status):
             break
         instance = again  # a step came between the two reads

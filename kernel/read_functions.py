@@ -6,6 +6,7 @@ from uuid import UUID
 
 from kernel.base import KernelBase
 from kernel.document_models import Document, DocumentSummary, Passage
+from kernel.errors import NotFound
 from kernel.journal_models import Call, CallKind, Cost
 from kernel.models import (
     Agent,
@@ -71,6 +72,14 @@ class ReadFunctions(KernelBase):
         """One instance."""
         return _one(Instance, await self._call("get_instance", proc_inst_id=instance_id))
 
+    async def require_instance(self, instance_id: UUID) -> Instance:
+        """One instance. Raises NotFound."""
+        instance = await self.get_instance(instance_id)
+        if instance is None:
+            remedy = "GET /instances lists them."
+            raise NotFound(f"There is no process instance {instance_id}.", "instance_unknown", remedy)
+        return instance
+
     async def find_instances(
         self,
         status: ProcessStatus | None = None,
@@ -106,6 +115,13 @@ class ReadFunctions(KernelBase):
     async def get_task(self, task_id: UUID) -> Task | None:
         """One task."""
         return _one(Task, await self._call("get_task", task_id=task_id))
+
+    async def require_task(self, task_id: UUID) -> Task:
+        """One task. Raises NotFound."""
+        task = await self.get_task(task_id)
+        if task is None:
+            raise NotFound(f"There is no task {task_id}.", "task_unknown", "GET /tasks lists them.")
+        return task
 
     async def find_tasks(
         self,

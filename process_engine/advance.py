@@ -53,9 +53,7 @@ async def submit(
     an output that does not fit the task's form; then nothing was written.
     """
     for _ in range(_MOST_TRIES):
-        task = await kernel.get_task(task_id)
-        if task is None:
-            raise NotFound(f"There is no task {task_id}.", "task_unknown")
+        task = await kernel.require_task(task_id)
         if task.status == TaskStatus.TODO:
             _check_form(task, output)
         step, incident = await _step_or_incident(kernel, task, output)
@@ -84,9 +82,7 @@ async def step_after(kernel: Kernel, task: ClaimedTask, output: Json) -> tuple[J
     """
     if task.proc_inst_id is None:
         return None, None
-    instance = await kernel.get_instance(task.proc_inst_id)
-    if instance is None:
-        raise NotFound(f"There is no process instance {task.proc_inst_id}.", "instance_unknown")
+    instance = await kernel.require_instance(task.proc_inst_id)
     try:
         return await _step(kernel, instance, task.engine_token, output), None
     except EngineError as failure:
@@ -96,8 +92,7 @@ async def step_after(kernel: Kernel, task: ClaimedTask, output: Json) -> tuple[J
 async def _step_or_incident(kernel: Kernel, task: Task, output: Json) -> tuple[Json | None, Json | None]:
     if task.proc_inst_id is None or task.status != TaskStatus.TODO:
         return None, None
-    instance = await kernel.get_instance(task.proc_inst_id)
-    assert instance is not None, "a foreign key holds it"
+    instance = await kernel.require_instance(task.proc_inst_id)
     try:
         return await _step(kernel, instance, task.engine_token, output), None
     except TokenUnknown:

@@ -66,8 +66,7 @@ async def step_or_incident(kernel: Kernel, arrival: Arrival) -> tuple[Json | Non
             start = partial(steps.start, start_event=arrival.element_id, payload=arrival.variables)
             first = await compute(kernel, lambda library: start(spec, variables, library))
             return as_json(first, 0, start_given(variables, arrival.element_id, arrival.variables)), None
-        instance = await kernel.get_instance(arrival.proc_inst_id)
-        assert instance is not None, "a foreign key holds it"
+        instance = await kernel.require_instance(arrival.proc_inst_id)
         revision = instance.revision
         token = arrival.engine_token or steps.PROCESS
         element = str(arrival.element_id)

@@ -42,7 +42,7 @@ async def move(kernel: Kernel, instance_id: UUID, source: str, target: str, vari
     nothing was written.
     """
     for _ in range(_MOST_TRIES):
-        step, moved = await moving(kernel, await _instance(kernel, instance_id), source, target, variables)
+        step, moved = await moving(kernel, await kernel.require_instance(instance_id), source, target, variables)
         try:
             return await kernel.move_token(instance_id, step, reason, moved)
         except InstanceChanged:
@@ -80,7 +80,7 @@ async def fork(
     Raises NotFound, and RepairRefused where it is not known how the instance stood then, nothing was open, or `version`
     does not fit; then nothing was written.
     """
-    instance = await _instance(kernel, instance_id)
+    instance = await kernel.require_instance(instance_id)
     then = await _past(kernel, instance, task_id, step_number)
     own = await spec_of(kernel, instance.process_definition_id, instance.process_definition_version)
     chosen = version or instance.process_definition_version
@@ -126,7 +126,7 @@ async def _change(kernel: Kernel, incident_id: UUID, variables: Json) -> Json:
         raise Conflict(
             f"Task {incident_id} stands alone: it has no variables.", "task_alone", "Retry it without variables."
         )
-    instance = await _instance(kernel, incident.proc_inst_id)
+    instance = await kernel.require_instance(incident.proc_inst_id)
     task = await kernel.get_task(incident.task_id) if incident.task_id else None
     token = task.engine_token if task else None
     spec = await spec_of(kernel, instance.process_definition_id, instance.process_definition_version)
@@ -142,13 +142,6 @@ async def _incident(kernel: Kernel, incident_id: UUID) -> Incident:
     if not found:
         raise NotFound(f"There is no incident {incident_id}.", "incident_unknown", "GET /incidents lists them.")
     return found[0]
-
-
-async def _instance(kernel: Kernel, instance_id: UUID) -> Instance:
-    instance = await kernel.get_instance(instance_id)
-    if instance is None:
-        raise NotFound(f"There is no process instance {instance_id}.", "instance_unknown", "GET /instances lists them.")
-    return instance
 
 
 def _keeps_moving(what: str) -> InstanceChanged:

@@ -15,7 +15,6 @@ from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from execution_api.services import services_of
 from execution_api.sse import STREAM_ANSWER, LastEventId
-from execution_api.waiting import read_instance
 from kernel.functions import Kernel
 
 router = room("Events")
@@ -71,7 +70,7 @@ async def follow_instance(
     It begins with the first, or behind `Last-Event-ID`, which goes before `after`. The stream ends after a quarter of
     an hour; a browser comes back by itself and goes on from where it was.
     """
-    await read_instance(kernel, instance_id)
+    await kernel.require_instance(instance_id)
     return _follow(request, caller, kernel, instance_id, after if last_event_id is None else last_event_id)
 
 

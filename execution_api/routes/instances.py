@@ -28,7 +28,6 @@ from execution_api.paging import AfterNumber, Before, EventLimit, Limit, Time, e
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from execution_api.variable_search import VariableFilter, parse_variables
-from execution_api.waiting import read_instance
 from kernel.functions import Kernel
 from kernel.journal_models import CallKind
 from kernel.models import InstanceSummary, ProcessStatus
@@ -124,7 +123,7 @@ async def list_instance_events(
     limit: EventLimit = 200,
 ) -> EventPage:
     """The events of a process instance in the order of writing."""
-    await read_instance(kernel, instance_id)
+    await kernel.require_instance(instance_id)
     events = await kernel.find_events(instance_id, after, limit, **filters.asked())
     return event_page(f"/instances/{instance_id}/events", events, after, limit, **filters.shown())
 
@@ -141,7 +140,7 @@ async def list_calls(
     limit: Limit = 200,
 ) -> Page[JournalCall]:
     """The journal of a process instance: every model and tool call with request, response, tokens and cost."""
-    await read_instance(kernel, instance_id)
+    await kernel.require_instance(instance_id)
     calls = await kernel.find_calls(instance_id, task, limit, after=after, kind=kind, name=name, outcome=outcome)
     items = [JournalCall.model_validate(call.model_dump()) for call in calls]
     filters = {"task": task, "kind": kind, "name": name, "outcome": outcome}
@@ -162,7 +161,7 @@ async def cancel_instance(instance_id: UUID, body: CancelRequest, kernel: Caller
 
 
 async def _detail(kernel: Kernel, instance_id: UUID) -> InstanceDetail:
-    instance = await read_instance(kernel, instance_id)
+    instance = await kernel.require_instance(instance_id)
     return InstanceDetail(
         **instance.model_dump(exclude={"state", "revision"}),
         tasks=await kernel.find_tasks(instance_id, limit=500),

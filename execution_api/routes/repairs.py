@@ -11,7 +11,6 @@ from execution_api.idempotency import REPLAYED, IdempotencyKey, fingerprint, mar
 from execution_api.repair_bodies import ForkRequest, InstanceMoved, MoveRequest, RepairRequest, Repairs, Step
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
-from execution_api.waiting import read_instance
 from kernel.functions import Kernel
 from process_engine import repair
 
@@ -88,7 +87,7 @@ async def repair_many(body: RepairRequest, kernel: CallersKernel) -> Repairs:
 
 
 async def _steps(kernel: Kernel, instance_id: UUID, forks_left: int) -> list[Step]:
-    instance = await read_instance(kernel, instance_id)
+    instance = await kernel.require_instance(instance_id)
     own = [
         Step(proc_inst_id=instance_id, step=step.revision, **step.model_dump(include=_TOLD))
         for step in await kernel.find_steps(instance_id)

@@ -11,8 +11,6 @@ from execution_api.idempotency import REPLAYED, IdempotencyKey, fingerprint, mar
 from execution_api.paging import Before, Limit, Time, page
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
-from kernel.errors import NotFound
-from kernel.functions import Kernel
 from kernel.models import Task, TaskStatus
 from process_engine import advance
 
@@ -56,7 +54,7 @@ async def list_tasks(
 @router.get("/{task_id}", summary="Look into a task", responses=errors(404))
 async def get_task(task_id: UUID, kernel: CallersKernel) -> Task:
     """A task with its input, form, draft and output."""
-    return await _read_task(kernel, task_id)
+    return await kernel.require_task(task_id)
 
 
 @router.post(
@@ -75,14 +73,14 @@ async def submit_task(
     key_print = fingerprint(f"submit {task_id}", body) if idempotency_key else None
     submitted = await advance.submit(kernel, task_id, body.output, idempotency_key, key_print)
     mark_replayed(response, submitted.replayed)
-    return await _read_task(kernel, submitted.task_id)
+    return await kernel.require_task(submitted.task_id)
 
 
 @router.patch("/{task_id}", summary="Change a task", responses=errors(404, 409, 413))
 async def change_task(task_id: UUID, body: TaskChange, kernel: CallersKernel) -> Task:
     """Change the priority or the due time of a task that has not ended."""
     change = body.model_dump(mode="json", exclude_unset=True)
-    return await kernel.change_task(task_id, change) if change else await _read_task(kernel, task_id)
+    return await kernel.change_task(task_id, change) if change else await kernel.require_task(task_id)
 
 
 @router.post("/{task_id}/retry", summary="Retry a failed task", responses=errors(404, 409))
@@ -93,10 +91,3 @@ async def retry_task(task_id: UUID, kernel: CallersKernel) -> Task:
     had entered as its draft.
     """
     return await kernel.retry_task(task_id)
-
-
-async def _read_task(kernel: Kernel, task_id: UUID) -> Task:
-    task = await kernel.get_task(task_id)
-    if task is None:
-        raise NotFound(f"There is no task {task_id}.", "task_unknown", "GET /tasks lists them.")
-    return task

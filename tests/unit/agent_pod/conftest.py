@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from replay_bench import Bench, CountingUpstream
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -102,3 +103,12 @@ async def scripted_url(upstream: Upstream) -> AsyncIterator[str]:
     app = Starlette(routes=[Route("/v1/{path:path}", upstream.handle, methods=["POST"])])
     async with LoopServer(app, "127.0.0.1", 0) as server:
         yield f"{server.url}/v1"
+
+
+@pytest.fixture
+async def bench(start_pod: Any, set_clock: Any, kernel_api: Kernel, kernel_pod: Kernel) -> AsyncIterator[Bench]:
+    """A bench over the offline model, without a task."""
+    await start_pod()
+    upstream = CountingUpstream()
+    async with LoopServer(upstream, "127.0.0.1", 0) as server:
+        yield Bench(start_pod, set_clock, kernel_pod, kernel_api, upstream, f"{server.url}/v1")

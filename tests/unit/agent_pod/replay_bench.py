@@ -1,5 +1,6 @@
 """A pod's two endpoints in one process, whose runs can be cut off anywhere and begun again by another claim."""
 
+import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -42,13 +43,17 @@ LOOPBACK = IPv4Network("127.0.0.0/8")
 
 
 class CountingUpstream:
-    """The offline model, counting what it is asked."""
+    """The offline model, counting what it is asked. It answers nothing as long as `hold` is set."""
+
+    hold = False
 
     def __init__(self) -> None:
         self._app: ASGIApp = create_app()
         self.asked: Counter[bytes] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.hold:
+            await asyncio.Event().wait()
         message = await receive()
         while message.get("more_body"):
             more = await receive()

@@ -1,7 +1,7 @@
 """Limits of a task: a warning near them, a soft stop at them, and going on by replay when a person extends them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -10,27 +10,17 @@ import openai
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
-from replay_bench import Bench, CountingUpstream, Run
+from replay_bench import Bench, Run
 
 from agent_pod.answer import Done, Failed, Stopped
 from agent_pod.execution import _judged
 from agent_pod.prices import Price, Prices
-from agent_pod.servers import LoopServer
 from agent_pod.tools import Tool
 from kernel.errors import Conflict, InvalidInput
-from kernel.functions import Kernel
 from kernel.models import Agent, Limits, Task
 
 OFFLINE = "offline-extractive"
 Enqueue = Callable[..., Any]
-
-
-@pytest.fixture
-async def bench(start_pod: Any, set_clock: Any, kernel_api: Kernel, kernel_pod: Kernel) -> AsyncIterator[Bench]:
-    await start_pod()
-    upstream = CountingUpstream()
-    async with LoopServer(upstream, "127.0.0.1", 0) as server:
-        yield Bench(start_pod, set_clock, kernel_pod, kernel_api, upstream, f"{server.url}/v1")
 
 
 async def ask(run: Run, text: str) -> str:

@@ -1,14 +1,12 @@
 """A database that goes away in the middle of a run: what was paid for or done is told when it is back, once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
 import pytest
-from replay_bench import Bench, CountingUpstream
+from replay_bench import Bench
 
-from agent_pod.servers import LoopServer
 from kernel.errors import DatabaseUnavailable
 from kernel.functions import Kernel
 from kernel.postgres import Transport
@@ -34,26 +32,10 @@ class Unreliable:
         return rows
 
 
-class HeldUpstream(CountingUpstream):
-    """Answers nothing after `hold` was set."""
-
-    hold = False
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if self.hold:
-            await asyncio.Event().wait()
-        await super().__call__(scope, receive, send)
-
-
 @pytest.fixture
-async def bench(
-    start_pod: Any, set_clock: Any, enqueue: Any, kernel_api: Kernel, kernel_pod: Kernel
-) -> AsyncIterator[Bench]:
-    await start_pod()
+async def bench(bench: Bench, enqueue: Any) -> Bench:
     await enqueue(max_attempts=100)
-    upstream = HeldUpstream()
-    async with LoopServer(upstream, "127.0.0.1", 0) as server:
-        yield Bench(start_pod, set_clock, kernel_pod, kernel_api, upstream, f"{server.url}/v1")
+    return bench
 
 
 def breaks(bench: Bench, function: str, *fails: str) -> Unreliable:
@@ -120,7 +102,7 @@ async def test_an_attempt_that_ends_in_the_middle_of_a_new_call_was_not_led_ther
     async with bench.again() as run:
         await chat(run)
         assert run.work.calls.followed_to_the_letter
-        bench.upstream.hold = True  # type: ignore[attr-defined]
+        bench.upstream.hold = True
         asking = asyncio.create_task(chat(run, temperature=1))
         async with asyncio.timeout(10):
             while run.work.calls.running == 0:  # noqa: ASYNC110  # the call comes in another task

@@ -1,14 +1,12 @@
 """A run that is cut off anywhere is repeated from the journal: the same answers, and nothing is paid or done twice."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
 import pytest
-from replay_bench import Bench, Boundary, CountingUpstream, Killed, Run
+from replay_bench import Bench, Boundary, Killed, Run
 
-from agent_pod.servers import LoopServer
 from agent_pod.tools import IDEMPOTENCY_KEY, Tool
 from kernel.functions import Kernel
 
@@ -24,14 +22,9 @@ FIND: Any = {
 
 
 @pytest.fixture
-async def bench(
-    start_pod: Any, set_clock: Any, enqueue: Any, kernel_api: Kernel, kernel_pod: Kernel
-) -> AsyncIterator[Bench]:
-    await start_pod()
+async def bench(bench: Bench, enqueue: Any) -> Bench:
     await enqueue(max_attempts=100)
-    upstream = CountingUpstream()
-    async with LoopServer(upstream, "127.0.0.1", 0) as server:
-        yield Bench(start_pod, set_clock, kernel_pod, kernel_api, upstream, f"{server.url}/v1")
+    return bench
 
 
 def asks(text: str) -> Any:

@@ -1,29 +1,21 @@
 """A task that waits has no pod; what it waits for brings it back to the very call that asked."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 import pytest
-from replay_bench import Bench, CountingUpstream, Run
+from replay_bench import Bench, Run
 
-from agent_pod.servers import LoopServer
 from agent_pod.tools import Tool
 from kernel.errors import Conflict, Forbidden, LeaseLost
-from kernel.functions import Kernel
 from kernel.journal_models import Question
 
 
 @pytest.fixture
-async def bench(
-    start_pod: Any, set_clock: Any, enqueue: Any, kernel_api: Kernel, kernel_pod: Kernel
-) -> AsyncIterator[Bench]:
-    await start_pod()
+async def bench(bench: Bench, enqueue: Any) -> Bench:
     await enqueue(max_attempts=3)
-    upstream = CountingUpstream()
-    async with LoopServer(upstream, "127.0.0.1", 0) as server:
-        yield Bench(start_pod, set_clock, kernel_pod, kernel_api, upstream, f"{server.url}/v1")
+    return bench
 
 
 async def suspended(run: Run, name: str, **arguments: Any) -> None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 from mcp import MCPError
-from replay_bench import LOOPBACK, Bench, CountingUpstream, Run
+from replay_bench import LOOPBACK, Bench, Run
 from tool_server import ToolServer
 
-from agent_pod.servers import LoopServer
 from agent_pod.tool_servers.client import ServerClient
 from agent_pod.tool_servers.servers import TenantServers
 from agent_pod.tool_servers.tools import tool_name
@@ -29,15 +28,10 @@ async def billing() -> AsyncIterator[ToolServer]:
 
 
 @pytest.fixture
-async def bench(
-    start_pod: Any, set_clock: Any, enqueue: Any, kernel_api: Kernel, kernel_pod: Kernel, billing: ToolServer
-) -> AsyncIterator[Bench]:
-    await start_pod()
+async def bench(bench: Bench, enqueue: Any, kernel_api: Kernel, billing: ToolServer) -> Bench:
     await enqueue(max_attempts=5)
     await kernel_api.put_mcp_server("billing", billing.url, headers={"Authorization": SECRET}, timeout_seconds=5)
-    upstream = CountingUpstream()
-    async with LoopServer(upstream, "127.0.0.1", 0) as server:
-        yield Bench(start_pod, set_clock, kernel_pod, kernel_api, upstream, f"{server.url}/v1")
+    return bench
 
 
 async def names(run: Run) -> list[str]:

@@ -130,7 +130,9 @@ async def test_preferences_that_make_no_sense_are_refused_by_name(
     assert answer.status_code == 422 and answer.json()["field"].startswith(field), answer.text
 
 
-async def test_devices(ann: httpx.AsyncClient, client: httpx.AsyncClient) -> None:
+async def test_a_device_is_registered_listed_without_its_token_and_removed_by_its_user(
+    ann: httpx.AsyncClient, client: httpx.AsyncClient
+) -> None:
     made = await ann.post("/device-tokens", json={"token": "s3cret-token", "platform": "ios"})
     assert made.status_code == 201 and "s3cret-token" not in made.text
     assert (await client.get("/device-tokens", params={"person": ANN})).json()["items"] == [made.json()]

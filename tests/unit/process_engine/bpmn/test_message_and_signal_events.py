@@ -85,7 +85,7 @@ def test_a_receive_task_may_have_a_boundary_event() -> None:
 
 @pytest.mark.parametrize("definition", [message(), signal()])
 @pytest.mark.parametrize("interrupting", [True, False])
-def test_boundary_events(definition: str, interrupting: bool) -> None:
+def test_a_boundary_event_takes_the_token_over_or_lets_it_be(definition: str, interrupting: bool) -> None:
     run = Run(file(HOST, boundary("b", "a", definition, interrupting)), order="1")
     assert (run.open, run.waiting, run.wait("b")["once"]) == (["a"], ["b"], interrupting)
     assert run.receive("b", n=1).open == (["late"] if interrupting else ["a", "late"])
@@ -101,7 +101,7 @@ def test_a_non_interrupting_boundary_message_may_come_again_and_again() -> None:
 
 
 @pytest.mark.parametrize("definition", [message("asked"), signal()])
-def test_they_start_a_process(definition: str) -> None:
+def test_a_message_or_signal_starts_a_process(definition: str) -> None:
     start = f'<bpmn:startEvent id="m">{definition}</bpmn:startEvent>'
     model = file(start, scope("startEvent s, userTask a, endEvent e", "s -> a -> e, m -> a"))
     (opened,) = parse(model).spec["starts"]
@@ -154,7 +154,7 @@ def test_a_signal_does_not_go_to_what_waits_only_afterwards() -> None:
 
 @pytest.mark.parametrize("definition", [message(), signal()])
 @pytest.mark.parametrize("interrupting", [True, False])
-def test_event_sub_processes(definition: str, interrupting: bool) -> None:
+def test_an_event_sub_process_takes_the_tokens_over_or_lets_them_be(definition: str, interrupting: bool) -> None:
     esp = event_subprocess("esp", definition, interrupting)
     run = Run(file(scope("startEvent s, userTask a, endEvent e", "s -> a -> e"), esp), order="1")
     assert run.wait("esp_s").get("token") == "process"

@@ -149,7 +149,7 @@ def test_an_expression_that_gives_no_timer_is_an_incident() -> None:
         ("R5/2030-01-01T00:00:00Z/PT1M", {"every": "PT1M", "times": 5, "at": "2030-01-01T00:00:00+00:00"}),
     ],
 )
-def test_cycles(text: str, expected: object) -> None:
+def test_a_cycle_says_how_often_and_from_when(text: str, expected: object) -> None:
     assert schedule("cycle", text) == expected
 
 
