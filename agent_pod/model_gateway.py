@@ -48,6 +48,7 @@ class ModelGateway:
         self._upstream = upstream
         self._journal = journal
         self._patience = patience
+        self._urls = {path: upstream.build_request("POST", path).url for path in _KINDS}  # as httpx joins them, once
         self._endings: set[asyncio.Task[None]] = set()
 
     @property
@@ -113,7 +114,8 @@ class ModelGateway:
     async def _send(self, call: "_Call", body: dict[str, Any], stream: bool) -> httpx.Response:
         work = call.asked.work
         still_ours = partial(self._journal.check_lease, work)
-        return await self._patience.send(self._upstream, call.path, _written(body), stream, work.ended, still_ours)
+        url, content = self._urls[call.path], _written(body)
+        return await self._patience.send(self._upstream, url, content, stream, work.ended, still_ours)
 
     async def _failed(self, call: "_Call", answer: httpx.Response) -> Response:
         response = self._read(answer)

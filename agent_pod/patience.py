@@ -34,13 +34,13 @@ class Patience:
     async def send(
         self,
         upstream: httpx.AsyncClient,
-        path: str,
+        url: httpx.URL,
         body: bytes,
         stream: bool,
         ended: asyncio.Event,
         check: Callable[[], Awaitable[None]],
     ) -> httpx.Response:
-        """POST `body` (JSON) until the answer is no passing failure, or patience or the run (`ended`) is over.
+        """POST `body` (JSON) to `url` until the answer is no passing failure, or patience or the run (`ended`) is over.
 
         Returns the last answer; where it is an error, it has been read. Raises httpx.HTTPError where there was none,
         and what `check` raises, which is awaited directly before each request is written.
@@ -51,7 +51,7 @@ class Patience:
         while True:
             answer, lost = None, None
             try:
-                request = upstream.build_request("POST", path, content=body, headers=_JSON, extensions=extensions)
+                request = upstream.build_request("POST", url, content=body, headers=_JSON, extensions=extensions)
                 answer = await upstream.send(request, stream=stream)
                 if answer.is_success:
                     return answer
