@@ -35,7 +35,7 @@ check: .venv/ready ## Format, lint, types, import contracts, lock file
 	@$(BIN)/lint-imports --no-logo 2>/dev/null | tail -n 1
 	@$(BIN)/lint-imports >/dev/null
 	@$(BIN)/pyright
-	@test ! -e a2a/__init__.py
+	@test ! -e a2a/__init__.py || { echo "a2a is a package of PyPI: a folder of that name with an __init__.py would hide it."; exit 1; }
 
 bench: .venv/ready ## Measure the queue, the pod and the engine, side by side with plain PostgreSQL
 	@$(BIN)/python -m benchmarks

@@ -12,6 +12,7 @@ from starlette.routing import Mount
 
 from agent_pod import run_folder
 from agent_pod.desk import Desk
+from agent_pod.document_tools import DocumentTools
 from agent_pod.environments import equip
 from agent_pod.execution import Endpoints, Execution
 from agent_pod.health import health_app
@@ -33,7 +34,6 @@ from agent_pod.suspension import Suspension
 from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
 from agent_pod.tool_servers.client import ServerClient
 from agent_pod.tool_servers.servers import TenantServers
-from agent_pod.tools import DocumentTools
 from agent_pod.waiting_tools import waiting_tools
 from kernel.connect import open_connection
 from kernel.errors import SettingsInvalid

@@ -8,7 +8,7 @@ asks holds up a process.
 from datetime import UTC, datetime
 from typing import Any
 
-from agent_pod.tools import Tool, ToolRefused
+from agent_pod.tools import Tool, ToolRefused, object_schema
 from kernel.models import ClaimedTask
 from process_engine import schema_check
 
@@ -33,7 +33,7 @@ def waiting_tools() -> list[Tool]:
             "ask_person",
             "Ask a person and wait for the answer, for days if need be. Returns {answered, answer, answered_by}, or "
             "{answered: false, reason} when nobody answered by the deadline.",
-            _schema(
+            object_schema(
                 {
                     "question": {"type": "string", "minLength": 1, "description": "What the person reads."},
                     "form": {"type": ["object", "null"], "description": "JSON Schema that the answer must satisfy."},
@@ -51,7 +51,7 @@ def waiting_tools() -> list[Tool]:
         Tool(
             "wait_until",
             "Wait, for days if need be. Returns {waited_until}.",
-            _schema({"time": {"type": ["string", "number"], "description": f"Until when: {_TIME}."}}, ["time"]),
+            object_schema({"time": {"type": ["string", "number"], "description": f"Until when: {_TIME}."}}, ["time"]),
             True,
             _wait_until,
             offered=False,
@@ -85,7 +85,3 @@ def _due(name: str, value: Any) -> _Json:
     except ValueError:
         raise ToolRefused(f"{name}: {value!r} is not {_TIME}.") from None
     return {"due_at": (time if time.tzinfo else time.replace(tzinfo=UTC)).isoformat()}
-
-
-def _schema(properties: _Json, required: list[str]) -> _Json:
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

@@ -19,6 +19,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_pod.desk import Desk, Work
+from agent_pod.document_tools import DocumentTools
 from agent_pod.journal import Journal
 from agent_pod.limiter import Limiter
 from agent_pod.metrics import PodMetrics
@@ -30,7 +31,7 @@ from agent_pod.suspension import Suspension
 from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
 from agent_pod.tool_servers.client import ServerClient
 from agent_pod.tool_servers.servers import TenantServers
-from agent_pod.tools import DocumentTools, Tool
+from agent_pod.tools import Tool
 from agent_pod.waiting_tools import waiting_tools
 from kernel.functions import Kernel
 from kernel.journal_models import Call

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from agent_pod.desk import Desk
+from agent_pod.document_tools import DocumentTools
 from agent_pod.journal import Journal
 from agent_pod.metrics import PodMetrics
 from agent_pod.prices import Prices
@@ -22,7 +23,6 @@ from agent_pod.suspension import Suspension
 from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
 from agent_pod.tool_servers.client import ServerClient
 from agent_pod.tool_servers.servers import TenantServers
-from agent_pod.tools import DocumentTools
 from kernel.functions import Kernel
 from kernel.models import Agent, ClaimedTask
 from knowledge.embed import Embedder
