@@ -60,9 +60,9 @@ async def test_a_place_is_free_again_when_a_task_is_claimed(pod: Pod, enqueue: E
 
 async def test_the_limit_of_one_tenant_does_not_hold_for_others(pod: Pod, enqueue: Enqueue, limit: Limit) -> None:
     limit(1)
-    await enqueue(5, tenant="globex")
     await enqueue(1)
-    await enqueue(1, tenant="globex")
+    await refused(enqueue)
+    await enqueue(5, tenant="globex")
 
 
 async def test_parked_stopped_and_retried_tasks_wait_too(

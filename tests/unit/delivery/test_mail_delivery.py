@@ -101,7 +101,7 @@ async def test_a_mail_says_what_happened_in_one_piece(
     assert "Décide" in text and "Task: t-1" in text and "Process instance: -" in text
 
 
-async def test_starttls_and_a_login(
+async def test_a_mail_goes_out_over_starttls_with_a_login(
     start_deliverer: Start, put: Put, outbox: Outbox, box: MailBox, certificate: tuple[Path, Path]
 ) -> None:
     put("email", "ann@acme.test")
@@ -110,15 +110,17 @@ async def test_starttls_and_a_login(
         secure = {**plain(port), "fleet_smtp_security": "starttls", "fleet_smtp_username": "fleet"}
         await start_deliverer(**secure, fleet_smtp_password=PASSWORD)
         await outbox(status="DELIVERED")
+    assert len(box.mails) == 1
 
 
-async def test_tls_from_the_first_byte(
+async def test_a_mail_goes_out_over_tls_from_the_first_byte(
     start_deliverer: Start, put: Put, outbox: Outbox, box: MailBox, certificate: tuple[Path, Path]
 ) -> None:
     put("email", "ann@acme.test")
     with smtp_server(box, ssl_context=tls_context(certificate)) as port:
         await start_deliverer(**{**plain(port), "fleet_smtp_security": "tls"})
         await outbox(status="DELIVERED")
+    assert len(box.mails) == 1
 
 
 async def test_a_server_without_starttls_gets_neither_mail_nor_password(

@@ -49,7 +49,7 @@ async def test_a_user_sees_their_own_and_those_of_their_groups_and_a_key_sees_al
         assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (403, "person_foreign")
 
 
-async def test_pages_and_filters(client: httpx.AsyncClient, told: list[int]) -> None:
+async def test_notifications_come_in_pages_and_by_filters(client: httpx.AsyncClient, told: list[int]) -> None:
     first = (await client.get("/notifications?limit=3&unread=true&type=TASK_ASSIGNED")).json()
     assert [item["notify_id"] for item in first["items"]] == told[:0:-1]
     assert first["next"] and await ids(client, first["next"]) == [told[0]]
@@ -57,7 +57,9 @@ async def test_pages_and_filters(client: httpx.AsyncClient, told: list[int]) -> 
     assert await ids(client, f"/notifications?instance={uuid4()}") == []
 
 
-async def test_marking_one_and_all(ann: httpx.AsyncClient, client: httpx.AsyncClient, told: list[int]) -> None:
+async def test_one_notification_or_all_are_marked_as_read(
+    ann: httpx.AsyncClient, client: httpx.AsyncClient, told: list[int]
+) -> None:
     for number in (told[0], told[3]):
         marked = await ann.put(f"/notifications/{number}/read-flag", json={"read_flag": True})
         assert marked.json()["read_flag"] is True
