@@ -17,11 +17,12 @@ How the modules depend on each other, from the ground up:
     library                     what a step needs beside its own definition
     forms, mappings, loops      forms of people; ioMapping; multi-instance and loop markers
     bindings, decisions         what a call or rule task refers to; DMN
-    retry_settings, task_limits what task headers say about attempts and limits
+    retry_settings, task_limits  what task headers say about attempts and limits
     work_settings, activities   what a definition says about one task; about any activity
     graph                       a process as nodes and flows, in plain JSON
     event_reader, hidden_links  what events catch and throw; what belongs together without a flow
-    graph_reader, graph_checks  XML -> graph, and what a graph must obey (event_checks: its events)
+    event_checks                what the events of a graph must obey
+    graph_reader, graph_checks  XML -> graph, and what a graph must obey
     scoped, withdrawal          which variables a token sees; taking tokens back
     variables, openings         what goes into a task and comes out of it; what a step says about events
     definition                  all of that: XML -> Definition
