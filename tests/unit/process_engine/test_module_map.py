@@ -16,7 +16,7 @@ def map_lines() -> dict[str, int]:
     named: dict[str, int] = {}
     for number, line in enumerate(lines):
         names, _, _ = line.strip().partition("  ")
-        named.update({name: number for name in re.findall(r"\w+", names)})
+        named.update(dict.fromkeys(re.findall(r"\w+", names), number))
     return named
 
 
