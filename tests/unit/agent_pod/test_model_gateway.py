@@ -231,8 +231,15 @@ async def test_a_body_that_is_too_large_or_cannot_be_written_again_is_refused(
 ) -> None:
     endpoint = await open_endpoint(offline_url)
     assert (await _ask(endpoint, content=b'{"x": "' + b"y" * (33 << 20) + b'"}')).status_code == 413
-    for body in (b'{"messages": NaN}', b'{"messages": [], "seed": 1e999}', b'{"messages": "\\ud800"}'):
-        assert (await _ask(endpoint, content=body)).status_code == 400
+    message = b'{"role": "user", "content": "x", "weight": 1e999}'
+    bodies = (
+        b'"messages": NaN',
+        b'"messages": [], "seed": 1e999',
+        b'"messages": [%b]' % message,
+        b'"messages": "\\ud800"',
+    )
+    for body in bodies:
+        assert (await _ask(endpoint, content=b"{%b}" % body)).status_code == 400, body
 
 
 async def test_an_endpoint_that_quotes_the_key_does_not_give_it_away(
