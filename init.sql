@@ -1401,9 +1401,9 @@ end $$;
 create or replace function kernel.sweep(p_now timestamptz) returns void
 language plpgsql volatile set search_path = '' as $$
 declare
-    v_ms bigint := date_part('epoch', clock_timestamp()) * 1000;
-    v_floor bigint := coalesce(nullif(current_setting('fleet.sweep_floor', true), ''), '0');
-    v_all_ms bigint := coalesce(nullif(current_setting('fleet.swept_all_ms', true), ''), '0');
+    v_ms bigint := (date_part('epoch', clock_timestamp()) * 1000)::bigint;
+    v_floor bigint := coalesce(nullif(current_setting('fleet.sweep_floor', true), ''), '0')::bigint;
+    v_all_ms bigint := coalesce(nullif(current_setting('fleet.swept_all_ms', true), ''), '0')::bigint;
     v_all boolean := v_ms - v_all_ms not between 0 and 60000;
     v_task public.todolist;
 begin
@@ -1594,7 +1594,7 @@ begin
         delay := interval '0';
         return;
     end if;
-    v_seconds := v_policy ->> 'first_seconds';
+    v_seconds := (v_policy ->> 'first_seconds')::double precision;
     v_seconds := least(greatest((v_policy ->> 'cap_seconds')::double precision, v_seconds), v_seconds
         * (v_policy ->> 'factor')::double precision ^ (case when counted then p_task.attempt - 1 else v_put_off end));
     v_seconds := greatest(v_seconds, least(coalesce(p_retry_after_seconds, 0), 86400));
@@ -2135,10 +2135,10 @@ create or replace function kernel.finish_task(p_done jsonb, p_now timestamptz) r
 language plpgsql volatile as $$
 declare
     v_tenant text := p_done ->> 'tenant_id';
-    v_task_id uuid := p_done ->> 'task_id';
-    v_token bigint := p_done ->> 'fencing_token';
+    v_task_id uuid := (p_done ->> 'task_id')::uuid;
+    v_token bigint := (p_done ->> 'fencing_token')::bigint;
     v_output jsonb := nullif(p_done -> 'output', 'null');
-    v_instance uuid := p_done ->> 'proc_inst_id';
+    v_instance uuid := (p_done ->> 'proc_inst_id')::uuid;
     v_actor text;
     v_attempt int;
     v_name text;
@@ -4079,7 +4079,7 @@ begin
         perform kernel.refuse('PT404', format('There is no orchestrator "%s".', p_key), 'orchestrator_unknown',
                               'GET /orchestrators lists them.');
     elsif p_scope = 'agent' and not exists (select from public.agent_profile a
-            where a.tenant_id = kernel.require_tenant() and a.agent_id = p_key) then
+            where a.tenant_id = kernel.tenant_id() and a.agent_id = p_key) then
         perform kernel.refuse('PT404', format('There is no agent "%s".', p_key), 'agent_unknown',
                               'GET /agents lists them.');
     end if;
@@ -4332,11 +4332,12 @@ returns table (name text, url text, description text, header_names jsonb, enable
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
 declare
+    v_tenant text := kernel.require_tenant();
     v_now timestamptz := kernel.now();
     v_server public.mcp_server;
 begin
     update public.mcp_server m set enabled = p_enabled, updated_at = v_now
-    where m.tenant_id = kernel.require_tenant() and m.name = p_name returning m.* into v_server;
+    where m.tenant_id = v_tenant and m.name = p_name returning m.* into v_server;
     if not found then
         perform kernel.refuse_mcp_server(p_name);
     end if;
@@ -4350,11 +4351,12 @@ returns table (name text, url text, description text, header_names jsonb, enable
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
 declare
+    v_tenant text := kernel.require_tenant();
     v_server public.mcp_server;
 begin
     return query select * from public.find_mcp_servers(p_name);
     delete from public.mcp_server m
-    where m.tenant_id = kernel.require_tenant() and m.name = p_name returning m.* into v_server;
+    where m.tenant_id = v_tenant and m.name = p_name returning m.* into v_server;
     if not found then
         perform kernel.refuse_mcp_server(p_name);
     end if;
@@ -4534,8 +4536,8 @@ create or replace function kernel.quiet_until(p_quiet jsonb, p_now timestamptz) 
 language plpgsql stable set search_path = '' as $$
 declare
     v_zone text := p_quiet ->> 'time_zone';
-    v_begin time := p_quiet ->> 'begin';
-    v_end time := p_quiet ->> 'end';
+    v_begin time := (p_quiet ->> 'begin')::time;
+    v_end time := (p_quiet ->> 'end')::time;
     v_local timestamp := p_now at time zone v_zone;
 begin
     if p_quiet is null or (case when v_begin < v_end then v_local::time < v_begin or v_local::time >= v_end
@@ -4609,10 +4611,12 @@ end $$;
 create or replace function public.mark_notification(p_notify_id bigint, p_user_id text, p_read_flag boolean)
 returns setof public.notifications
 language plpgsql volatile security definer set search_path = '' as $$
+declare
+    v_tenant text := kernel.require_tenant();
 begin
     return query
     update public.notifications n set read_flag = p_read_flag
-    where n.tenant_id = kernel.require_tenant() and n.notify_id = p_notify_id
+    where n.tenant_id = v_tenant and n.notify_id = p_notify_id
       and (p_user_id is null or n.user_id = kernel.person(p_user_id)
            or n.user_id like 'group:%' and kernel.claims() -> 'groups' ? substr(n.user_id, length('group:') + 1))
     returning n.*;
@@ -4690,10 +4694,12 @@ create or replace function public.delete_device(p_device_id uuid, p_user_id text
 returns table (device_id uuid, user_id text, platform text, registered_at timestamptz)
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
 begin
     return query
     delete from public.device_token d
-    where d.tenant_id = kernel.require_tenant() and d.device_id = p_device_id
+    where d.tenant_id = v_tenant and d.device_id = p_device_id
       and (p_user_id is null or d.user_id = kernel.person(p_user_id))
     returning d.device_id, d.user_id, d.platform, d.registered_at;
     if not found then
@@ -4731,11 +4737,13 @@ returns table (endpoint_id uuid, url text, description text, types jsonb, enable
                created_at timestamptz, old_secret_until timestamptz)
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
 begin
     return query
     update public.webhook_endpoint e set url = p_url, description = p_description, types = p_types, enabled = p_enabled,
         disabled_reason = case when p_enabled then null else e.disabled_reason end
-    where e.tenant_id = kernel.require_tenant() and e.endpoint_id = p_endpoint_id
+    where e.tenant_id = v_tenant and e.endpoint_id = p_endpoint_id
     returning e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at,
         e.old_secret_until;
     if not found then
@@ -4763,10 +4771,12 @@ returns table (endpoint_id uuid, url text, description text, types jsonb, enable
                created_at timestamptz, old_secret_until timestamptz)
 language plpgsql volatile security definer set search_path = '' as $$
 #variable_conflict use_column
+declare
+    v_tenant text := kernel.require_tenant();
 begin
     return query
     delete from public.webhook_endpoint e
-    where e.tenant_id = kernel.require_tenant() and e.endpoint_id = p_endpoint_id
+    where e.tenant_id = v_tenant and e.endpoint_id = p_endpoint_id
     returning e.endpoint_id, e.url, e.description, e.types, e.enabled, e.disabled_reason, e.created_at,
         e.old_secret_until;
     if not found then
