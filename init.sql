@@ -1437,14 +1437,18 @@ begin
         (select last_value from kernel.fencing_token)) - 1000)::text, false);
 end $$;
 
--- Of this session, since it last told the server's statistics, so only a difference says something.
-create or replace function kernel.queue_entries_read() returns bigint
+-- What this session has read of the queue: entries, and pages, each of which counts as two. Entries that are known to be
+-- dead are passed over unread, but the pages that are full of them are not. Since the session last told the server's
+-- statistics, so only a difference says something.
+create or replace function kernel.queue_read() returns bigint
 language sql volatile as $$
     select coalesce(pg_stat_get_xact_tuples_returned('public.todolist_ready'::regclass), 0)
+           + 2 * coalesce(pg_stat_get_xact_blocks_fetched('public.todolist_ready'::regclass), 0)
 $$;
+drop function if exists kernel.queue_entries_read();   -- it did not count pages
 
 -- Upkeep: the sweep, and new floors from the very heads. It is due each second, and for a pod that finds nothing at
--- once; but the more entries it had to read, the longer it rests (a quarter of a million a second), so that it stays
+-- once; but the more it had to read, the longer it rests (a quarter of a million a second), so that it stays
 -- cheap while a transaction keeps dead ones alive. Other queues than the last time need new floors in any case.
 -- Returns what is to be remembered; null: nothing was due.
 create or replace function kernel.upkeep(p_queues jsonb, p_now timestamptz) returns bigint[]
@@ -1452,7 +1456,7 @@ language plpgsql volatile set search_path = '' as $$
 declare
     v_memory bigint[] := kernel.memory();
     v_ms bigint := kernel.statement_ms();
-    v_entries bigint := kernel.queue_entries_read();
+    v_read bigint := kernel.queue_read();
     v_due boolean := v_ms - coalesce(v_memory[2], 0) not between 0 and coalesce(v_memory[3], 0) - 1;
     v_queues int := jsonb_array_length(p_queues);
     v_same boolean := coalesce(v_memory[1] = jsonb_hash_extended(p_queues, 0), false);
@@ -1471,14 +1475,14 @@ begin
                and t.priority = 5 - place / v_queues
              order by t.fair_rank, t.task_id limit 1), kernel.rank_of(p_now - interval '50 ms'))
         from generate_series(0, 5 * v_queues - 1) place order by place);
-    v_entries := kernel.queue_entries_read() - v_entries;
+    v_read := kernel.queue_read() - v_read;
     v_memory := array[jsonb_hash_extended(p_queues, 0), v_memory[2], v_memory[3], v_memory[4],
                       case when v_same then v_memory[5] else 0 end];
-    if v_queues > 1 or v_entries > 100 then
+    if v_queues > 1 or v_read > 100 then
         v_memory := v_memory || v_floors;
     end if;
     if v_due then
-        v_memory[2:4] := array[v_ms, v_entries / 250, v_ms + greatest(v_entries / 250, 1000)];
+        v_memory[2:4] := array[v_ms, v_read / 250, v_ms + greatest(v_read / 250, 1000)];
     end if;
     perform set_config('fleet.memory', v_memory::text, false);
     return v_memory;
@@ -2246,7 +2250,7 @@ declare
     v_ended_data jsonb;
     v_memory bigint[] := kernel.memory();
     v_ms bigint := kernel.statement_ms();
-    v_entries bigint;
+    v_read bigint;
     v_found tid;
     v_upkeep boolean := false;
 begin
@@ -2271,12 +2275,12 @@ begin
             if v_found is null and v_memory[6] is not null then
                 v_found := kernel.task_above_floors(p_queues, v_memory);
             elsif v_found is null then
-                v_entries := kernel.queue_entries_read();
+                v_read := kernel.queue_read();
                 select t.ctid into v_found from public.todolist t
                 where t.status = 'PENDING' and t.available_at is null and t.agent_orch = p_queues ->> 0
                 order by t.priority desc, t.fair_rank, t.task_id limit 1
                 for no key update skip locked;
-                if kernel.queue_entries_read() > v_entries + 100 then
+                if kernel.queue_read() > v_read + 100 then
                     v_memory[3:4] := array[0, 0];      -- the next claim needs floors
                     perform set_config('fleet.memory', v_memory::text, false);
                 end if;

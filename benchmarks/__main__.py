@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import psycopg
-from psycopg.conninfo import make_conninfo
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +15,7 @@ from benchmarks import (
     api_start,
     burst,
     cancel_latency,
+    databases,
     drain,
     engine_steps,
     fairness,
@@ -28,9 +27,7 @@ from benchmarks import (
     table_size,
 )
 from benchmarks.figures import Figure
-from benchmarks.pod_process import TENANT
 from kernel.embedded import EmbeddedPostgres
-from kernel.migrate import create_tenant, migrate
 
 PARTS: dict[str, Callable[[str], Awaitable[list[Figure]]]] = {
     "drain": drain.measure,
@@ -62,23 +59,12 @@ def main() -> None:
     ):
         for name in given.only or PARTS:
             console.print(f"measuring {name} ...", style="dim")
-            figures += asyncio.run(PARTS[name](_database(server.url, name)))
+            figures += asyncio.run(PARTS[name](databases.create(server.url, name)))
         deadlocks = server.log.read_text(errors="replace").count("deadlock detected")
     figures.append(Figure("deadlocks in the server's log", deadlocks, ""))
     console.print(_table(figures))
     if given.json:
         given.json.write_text(json.dumps([asdict(f) | {"ratio": f.ratio} for f in figures], indent=2) + "\n")
-
-
-def _database(server_url: str, part: str) -> str:
-    name = f"bench_{part.replace('-', '_')}"
-    with psycopg.connect(server_url, autocommit=True) as superuser:
-        superuser.execute(f"create database {name}")
-    url = make_conninfo(server_url, dbname=name)
-    migrate(url)
-    for tenant in (TENANT, *(f"{TENANT}-{number}" for number in range(1, 5))):
-        create_tenant(url, tenant, tenant)
-    return url
 
 
 def _table(figures: list[Figure]) -> Table:

@@ -1,23 +1,25 @@
-"""A big table: 1,000,000 tasks waiting and 10,000,000 finished, beside an empty one; then the same while a long report
+"""A big table: 1,000,000 tasks waiting and 10,000,000 finished, beside a small one; then the same while a long report
 reads, and while a session idles in a transaction.
 """
 
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from uuid import uuid4
 
 import psycopg
 
-from benchmarks import fleet_queue
+from benchmarks import databases, fleet_queue
 from benchmarks.figures import Figure, percentile
 from benchmarks.pod_process import TENANT
 from kernel.functions import Kernel
 from kernel.postgres import PostgresConnection
 
 PENDING, FINISHED, BATCH = 1_000_000, 10_000_000, 1_000_000
-TASKS, CLAIMERS, CLAIMS, ROUNDS = 8_000, 4, 500, 3
+TASKS, CLAIMERS, CLAIMS, ROUNDS = 8_000, 4, 500, 5
+BIG = ", 1M waiting and 10M finished"
 _FINISHED = """insert into public.todolist (
     tenant_id, task_id, activity_id, name, iteration, status, agent_orch, agent_mode, instruction, input, output,
     candidate_groups, priority, fair_rank, attempt, max_attempts, timeout_seconds, fencing_token, created_at,
@@ -27,45 +29,48 @@ select %s || '-' || (1 + n %% 4), lpad(to_hex(n), 32, '0')::uuid, 'noop', 'noop'
 
 
 async def measure(database_url: str) -> list[Figure]:
-    """Drain with four claimers and the time of a claim: big table, big table in use, each beside the empty one."""
-    empty = [await _drain_of_few(database_url) for _ in range(ROUNDS)]
-    empty_claims = [await _claims_of_few(database_url) for _ in range(ROUNDS)]
+    """Drain with four claimers and the time of a claim: big table, big table in use, each beside a small one.
+
+    Both tables are there from the beginning and take turns, so that a slow minute of the machine is both of theirs.
+    """
+    small = databases.create(database_url, "table-size-small")
     _grow(database_url)
-    big = [await fleet_queue.drain_some(database_url, TASKS, CLAIMERS) for _ in range(ROUNDS)]
-    big_claims = [await _claims(database_url) for _ in range(ROUNDS)]
-    with _report(database_url):
-        under_report = await fleet_queue.drain_some(database_url, TASKS, CLAIMERS)
-    with _idle_in_transaction(database_url):
-        under_idle = await fleet_queue.drain_some(database_url, TASKS, CLAIMERS)
-    rate, name = statistics.median(empty), "empty table"
+    drains: dict[str, list[float]] = defaultdict(list)
+    claims: dict[str, list[list[float]]] = defaultdict(list)
+    for _ in range(ROUNDS):
+        for table, url in (("small", small), ("big", database_url)):
+            if table == "small":
+                fleet_queue.fill(small, CLAIMS)
+            _checkpoint(url)
+            claims[table].append(await _claims(url))
+        for table, url, busy in (
+            ("small", small, nullcontext),
+            ("big", database_url, nullcontext),
+            ("report", database_url, _report),
+            ("idle", database_url, _idle_in_transaction),
+        ):
+            if table == "small":
+                fleet_queue.fill(small, TASKS)
+            _checkpoint(url)
+            with busy(url):
+                drains[table].append(await fleet_queue.drain_some(url, TASKS, CLAIMERS))
+    drain = {table: statistics.median(rates) for table, rates in drains.items()}
+    beside = "small table"
+    names = {"big": "", "report": ", the same under a long report", "idle": ", the same beside an idle transaction"}
     return [
-        Figure("drain, 1M waiting and 10M finished", statistics.median(big), "tasks/s", rate, name),
-        Figure("drain, the same under a long report", under_report, "tasks/s", rate, name),
-        Figure("drain, the same beside an idle transaction", under_idle, "tasks/s", rate, name),
         *(
-            Figure(
-                f"claim, 1M waiting and 10M finished, p{p}", _median_of(big_claims, p), "ms",
-                _median_of(empty_claims, p), name,
-            )
+            Figure(f"drain{name or BIG}", drain[table], "tasks/s", drain["small"], beside)
+            for table, name in names.items()
+        ),
+        *(
+            Figure(f"claim{BIG}, p{p}", _median_of(claims["big"], p), "ms", _median_of(claims["small"], p), beside)
             for p in (50, 95)
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _median_of(rounds: list[list[float]], p: int) -> float:
     return statistics.median(percentile(claims, p) for claims in rounds)
-
-
-async def _drain_of_few(database_url: str) -> float:
-    fleet_queue.fill(database_url, TASKS)
-    _checkpoint(database_url)
-    return await fleet_queue.drain_some(database_url, TASKS, CLAIMERS)
-
-
-async def _claims_of_few(database_url: str) -> list[float]:
-    fleet_queue.fill(database_url, CLAIMS)
-    _checkpoint(database_url)
-    return await _claims(database_url)
 
 
 def _checkpoint(database_url: str) -> None:
