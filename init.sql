@@ -305,11 +305,11 @@ create index if not exists todolist_not_ready
     where status = 'PENDING' and available_at is not null;
 create index if not exists todolist_of_limited on public.todolist (tenant_id, status, available_at) where limited;
 drop index if exists public.todolist_scheduled, public.todolist_admitted, public.todolist_parked, public.todolist_stopped;
+drop index if exists public.todolist_of_person;        -- no question could use it
 create index if not exists todolist_running on public.todolist (fencing_token) where status = 'IN_PROGRESS';
 create index if not exists todolist_needs_people
     on public.todolist (tenant_id, status, task_id) where status in ('TODO', 'FAILED');
 create index if not exists todolist_due on public.todolist (due_at) where status = 'TODO' and due_at is not null;
-create index if not exists todolist_of_person on public.todolist (tenant_id, lower(assignee)) where status = 'TODO';
 
 -- The log of what happened outlives what it speaks of, so it has no foreign keys.
 create table if not exists public.events (

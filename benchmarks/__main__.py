@@ -20,6 +20,7 @@ from benchmarks import (
     engine_steps,
     fairness,
     held_snapshot,
+    least_queue,
     model_gateway,
     pick_up,
     pod_overhead,
@@ -31,6 +32,7 @@ from kernel.embedded import EmbeddedPostgres
 
 PARTS: dict[str, Callable[[str], Awaitable[list[Figure]]]] = {
     "drain": drain.measure,
+    "least-queue": least_queue.measure,
     "held-snapshot": held_snapshot.measure,
     "burst": burst.measure,
     "pick-up": pick_up.measure,
