@@ -3330,6 +3330,23 @@ begin
     end if;
 end $$;
 
+-- A task, locked behind its instance, which everybody locks first. Refused where there is none; p_remedy: where to look.
+create or replace function kernel.locked_task(p_tenant_id text, p_task_id uuid, p_remedy text) returns public.todolist
+language plpgsql volatile set search_path = '' as $$
+declare
+    v_task public.todolist;
+begin
+    perform from public.bpm_proc_inst i where i.tenant_id = p_tenant_id and i.id = (
+        select t.proc_inst_id from public.todolist t where t.tenant_id = p_tenant_id and t.task_id = p_task_id)
+    for no key update;
+    select t.* into v_task from public.todolist t where t.tenant_id = p_tenant_id and t.task_id = p_task_id
+    for no key update;
+    if not found then
+        perform kernel.refuse('PT404', format('There is no task %s.', p_task_id), 'task_unknown', p_remedy);
+    end if;
+    return v_task;
+end $$;
+
 -- An open task of a person, locked; refused where there is none, or it is in another status.
 create or replace function kernel.lock_todo(p_tenant_id text, p_task_id uuid) returns public.todolist
 language plpgsql volatile set search_path = '' as $$
@@ -3585,16 +3602,8 @@ create or replace function public.retry_task(p_task_id uuid) returns setof publi
 language plpgsql volatile security definer set search_path = '' as $$
 declare
     v_tenant text := kernel.require_tenant();
-    v_task public.todolist;
+    v_task public.todolist := kernel.locked_task(v_tenant, p_task_id, 'GET /incidents lists what failed.');
 begin
-    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id;
-    if not found then
-        perform kernel.refuse('PT404', format('There is no task %s.', p_task_id), 'task_unknown',
-                              'GET /incidents lists what failed.');
-    end if;
-    perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_task.proc_inst_id for no key update;
-    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id
-    for no key update;
     perform kernel.require_incident(v_task);
     return query select * from kernel.take_up(v_task, kernel.now());
     perform kernel.clear_error(v_tenant, v_task.proc_inst_id);
@@ -3613,14 +3622,7 @@ begin
     if p_limits = '{}' then
         perform kernel.refuse('PT422', 'limits: there is nothing to add.', 'limits_empty', 'Name a limit and how much.');
     end if;
-    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id;
-    if not found then
-        perform kernel.refuse('PT404', format('There is no task %s.', p_task_id), 'task_unknown',
-                              'GET /incidents lists what failed.');
-    end if;
-    perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_task.proc_inst_id for no key update;
-    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id
-    for no key update;
+    v_task := kernel.locked_task(v_tenant, p_task_id, 'GET /incidents lists what failed.');
     if v_task.agent_orch is null or v_task.status in ('DONE', 'TODO')
        or v_task.status = 'CANCELLED' and v_task.cancelled_by is null then
         perform kernel.refuse('PT409', format('Task %s is %s: only what an agent has still to do can be extended.',
@@ -4005,13 +4007,7 @@ declare
     v_task public.todolist;
     v_initiator text;
 begin
-    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id;
-    if not found then
-        perform kernel.refuse('PT404', format('There is no task %s.', p_task_id), 'task_unknown', 'GET /tasks lists them.');
-    end if;
-    perform from public.bpm_proc_inst i where i.tenant_id = v_tenant and i.id = v_task.proc_inst_id for no key update;
-    select t.* into v_task from public.todolist t where t.tenant_id = v_tenant and t.task_id = p_task_id
-    for no key update;
+    v_task := kernel.locked_task(v_tenant, p_task_id, 'GET /tasks lists them.');
     if v_task.status in ('DONE', 'CANCELLED') then
         perform kernel.refuse('PT409', format('Task %s is %s.', p_task_id, v_task.status), 'task_closed',
                               'Read the task again.');

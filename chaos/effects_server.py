@@ -1,19 +1,17 @@
 """The tool server of a run: a real MCP server that writes each call with its idempotency key into its own database.
 
-`python -m chaos.effects_server --port P --database FILE --seed S --faults effect_500,effect_drop,effect_hang`. Its
+`python -m chaos.effects_server --port P --book FILE --seed S --faults effect_500,effect_drop,effect_hang`. Its
 tool `note` is idempotent by the idempotency key, as a careful server is: the same key again changes nothing more.
 `charge` is not: each call is one more effect, whatever its key. Faults are decided by dice thrown for what a call is
 about and for how often it came: a refusal before the effect, or an answer that breaks off or never comes after it.
 """
 
-import argparse
 import asyncio
 import json
 import random
-import sqlite3
 import time
 from collections import Counter
-from typing import Any
+from pathlib import Path
 
 import mcp_types as types
 import uvicorn
@@ -22,6 +20,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chaos.process_reading import receipt_of
+from chaos.server_kit import ANSWER, fate, open_book, read_arguments, read_book
 
 CHANCES = {"effect_500": 0.04, "effect_drop": 0.04, "effect_hang": 0.01}
 SERVER = "effects"
@@ -38,9 +37,7 @@ class Effects:
     """The tools over the database `file`."""
 
     def __init__(self, file: str):
-        self._book = sqlite3.connect(file, isolation_level=None)
-        self._book.execute("pragma journal_mode = wal")
-        self._book.executescript(_TABLES)
+        self._book = open_book(file, _TABLES)
         self.mcp = MCPServer(SERVER)
         self.mcp.add_tool(self.note, name="note", annotations=types.ToolAnnotations(idempotent_hint=True))
         self.mcp.add_tool(self.charge, name="charge", annotations=types.ToolAnnotations(idempotent_hint=False))
@@ -82,11 +79,11 @@ class Unreliable:
             await self._app(scope, receive, send)
             return
         body = await _whole(receive)
-        fate = self._fate(body)
-        if fate == "effect_500":
+        thrown = self._fate(body)
+        if thrown == "effect_500":
             await PlainTextResponse("500 by dice", 500)(scope, receive, send)
             return
-        held = fate in ("effect_drop", "effect_hang")
+        held = thrown in ("effect_drop", "effect_hang")
         given = iter([{"type": "http.request", "body": body, "more_body": False}])
 
         async def receive_body() -> Message:
@@ -97,7 +94,7 @@ class Unreliable:
                 await send(message)
 
         await self._app(scope, receive_body, keep)
-        if fate == "effect_hang":
+        if thrown == "effect_hang":
             await asyncio.sleep(_HANG_SECONDS)
         if held:
             raise ConnectionAbortedError("dropped by dice")  # the server closes the connection without an answer
@@ -105,15 +102,13 @@ class Unreliable:
     def _fate(self, body: bytes) -> str:
         asked = json.loads(body)
         if asked.get("method") != "tools/call":
-            return "answer"
+            return ANSWER
         call = asked["params"]
         key = call["arguments"]["key"]
         dice = random.Random(f"{self._seed} {key} {self._effects.times(key)}")
-        fates = [*CHANCES, "answer"]
-        fate = dice.choices(fates, [*CHANCES.values(), 1 - sum(CHANCES.values())])[0]
-        fate = fate if fate in self._faults else "answer"
-        self._effects.came(call["name"], key, str(call.get("_meta", {}).get(_KEY)), fate)
-        return fate
+        thrown = fate(dice, CHANCES, self._faults)
+        self._effects.came(call["name"], key, str(call.get("_meta", {}).get(_KEY)), thrown)
+        return thrown
 
 
 async def _whole(receive: Receive) -> bytes:
@@ -128,7 +123,7 @@ async def _whole(receive: Receive) -> bytes:
 class EffectsBook:
     """What the effects server's database says, read from outside."""
 
-    def __init__(self, file: Any):
+    def __init__(self, file: Path):
         self._file = file
 
     def was_done(self, key: str) -> bool:
@@ -137,34 +132,23 @@ class EffectsBook:
 
     def done(self) -> Counter[str]:
         """How often each effect is there."""
-        return Counter(dict(self._rows("select key, count(*) from effect group by key")))
+        return Counter(dict(read_book(self._file, "select key, count(*) from effect group by key")))
 
     def faults(self) -> Counter[str]:
         """How often each fault was thrown."""
-        return Counter(dict(self._rows("select fate, count(*) from call where fate <> 'answer' group by fate")))
-
-    def _rows(self, query: str) -> list[Any]:
-        book = sqlite3.connect(self._file)
-        try:
-            return book.execute(query).fetchall()
-        finally:
-            book.close()
+        query = "select fate, count(*) from call where fate <> 'answer' group by fate"
+        return Counter(dict(read_book(self._file, query)))
 
 
 def main() -> None:
     """Answer until killed."""
-    parser = argparse.ArgumentParser(prog="python -m chaos.effects_server")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--database", required=True)
-    parser.add_argument("--seed", required=True)
-    parser.add_argument("--faults", default="")
-    given = parser.parse_args()
-    effects = Effects(given.database)
+    given = read_arguments("chaos.effects_server")
+    effects = Effects(given.book)
     app = Unreliable(
         effects.mcp.streamable_http_app(stateless_http=True, json_response=True),
         effects,
         given.seed,
-        given.faults.split(","),
+        given.faults,
     )
     uvicorn.run(app, host="127.0.0.1", port=given.port, log_level="critical", access_log=False)
 

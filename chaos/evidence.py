@@ -1,8 +1,6 @@
 """Gathers what the outside world saw of a run, for the referee."""
 
-import sqlite3
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from chaos.payments import Payment, Taking
 from chaos.plan import PROCESSES, Plan
 from chaos.process_reading import Drawing
 from chaos.referee import Evidence
+from chaos.server_kit import read_book
 from chaos.stage import Stage
 
 _HURDLES = ("jump_clock", "restart_database")
@@ -71,16 +70,13 @@ def read_evidence(
 
 def model_faults(ledger: Path) -> Counter[str]:
     """How often each fault of the model was thrown."""
-    with closing(sqlite3.connect(ledger)) as book:
-        rows = book.execute("select fate, count(*) from request where fate <> 'answer' group by fate").fetchall()
-    return Counter(dict(rows))
+    return Counter(dict(read_book(ledger, "select fate, count(*) from request where fate <> 'answer' group by fate")))
 
 
 def payments(ledger: Path) -> list[Payment]:
     """The calls that the model's ledger says were answered in full."""
-    with closing(sqlite3.connect(ledger)) as book:
-        rows = book.execute("select caller, prompt, arrived, paid from request where paid is not null").fetchall()
-    return [Payment(*row) for row in rows]
+    query = "select caller, prompt, arrived, paid from request where paid is not null"
+    return [Payment(*row) for row in read_book(ledger, query)]
 
 
 def takings(faults: list[dict[str, Any]], lease_seconds: float) -> list[Taking]:

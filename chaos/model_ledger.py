@@ -1,15 +1,13 @@
 """The model endpoint of a run, and its ledger: each request with who asked, and when it was answered in full (paid).
 
-`python -m chaos.model_ledger --port P --ledger FILE --seed S --faults 429,500,drop,hang`. It answers each prompt with a
+`python -m chaos.model_ledger --port P --book FILE --seed S --faults 429,500,drop,hang`. It answers each prompt with a
 text made of the prompt alone. What fails is decided by dice that are thrown for the prompt and for how often it was
 asked, so it depends on the seed and not on the order in which requests come.
 """
 
-import argparse
 import asyncio
 import json
 import random
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -22,6 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from chaos.process_reading import answer_to
+from chaos.server_kit import fate, open_book, read_arguments
 
 CHANCES = {"429": 0.03, "500": 0.03, "drop": 0.03, "hang": 0.006}
 _HANG_SECONDS = 3600
@@ -33,9 +32,7 @@ class Ledger:
     """The endpoint: `seed` throws the dice for `faults`, a subset of CHANCES."""
 
     def __init__(self, file: str, seed: str, faults: list[str]):
-        self._book = sqlite3.connect(file, isolation_level=None)
-        self._book.execute("pragma journal_mode = wal")
-        self._book.execute(_TABLE)
+        self._book = open_book(file, _TABLE)
         self._seed = seed
         self._faults = faults
         self._asked: Counter[str] = Counter()
@@ -46,35 +43,27 @@ class Ledger:
         prompt = body["messages"][-1]["content"]
         self._asked[prompt] += 1
         dice = random.Random(f"{self._seed} {prompt} {self._asked[prompt]}")
-        fate = self._fate(dice)
+        thrown = fate(dice, CHANCES, self._faults)
         row = self._book.execute(
             "insert into request (caller, prompt, fate, arrived) values (?, ?, ?, ?) returning id",
-            [request.headers["authorization"].removeprefix("Bearer "), prompt, fate, time.time()],
+            [request.headers["authorization"].removeprefix("Bearer "), prompt, thrown, time.time()],
         ).fetchone()
-        if fate == "hang":
+        if thrown == "hang":
             await asyncio.sleep(_HANG_SECONDS)
         await asyncio.sleep(dice.uniform(0.01, 0.08))
-        if fate in ("429", "500"):
-            return JSONResponse({"error": {"message": f"{fate} by dice"}}, int(fate), {"retry-after": "1"})
+        if thrown in ("429", "500"):
+            return JSONResponse({"error": {"message": f"{thrown} by dice"}}, int(thrown), {"retry-after": "1"})
         if body.get("stream"):
-            return StreamingResponse(self._stream(row[0], prompt, fate), media_type="text/event-stream")
-        if fate == "drop":
+            return StreamingResponse(self._stream(row[0], prompt, thrown == "drop"), media_type="text/event-stream")
+        if thrown == "drop":
             return StreamingResponse(_broken(b'{"choices": [{"mess'), media_type="application/json")
         self._pay(row[0])
         return JSONResponse(_head(prompt) | {"choices": [_choice("message", answer_to(prompt))], "usage": _usage()})
 
-    def _fate(self, dice: random.Random) -> str:
-        left = dice.random()
-        for fault, chance in CHANCES.items():
-            left -= chance
-            if left < 0:
-                return fault if fault in self._faults else "answer"
-        return "answer"
-
-    async def _stream(self, row_id: int, prompt: str, fate: str) -> AsyncGenerator[bytes]:
+    async def _stream(self, row_id: int, prompt: str, drops: bool) -> AsyncGenerator[bytes]:
         words = answer_to(prompt).split(" ")
         for number, word in enumerate(words):
-            if fate == "drop" and number == len(words) - 1:
+            if drops and number == len(words) - 1:
                 raise ConnectionAbortedError("dropped by dice")
             yield _event(_head(prompt) | {"choices": [_choice("delta", word if number == 0 else f" {word}")]})
             await asyncio.sleep(0.005)
@@ -114,13 +103,8 @@ async def _embed(request: Request) -> Response:
 
 def main() -> None:
     """Answer until killed."""
-    parser = argparse.ArgumentParser(prog="python -m chaos.model_ledger")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--ledger", required=True)
-    parser.add_argument("--seed", required=True)
-    parser.add_argument("--faults", default="")
-    given = parser.parse_args()
-    ledger = Ledger(given.ledger, given.seed, given.faults.split(","))
+    given = read_arguments("chaos.model_ledger")
+    ledger = Ledger(given.book, given.seed, given.faults)
     app = Starlette(
         routes=[
             Route("/v1/chat/completions", ledger.complete, methods=["POST"]),

@@ -119,9 +119,9 @@ class Stage:
         )
         environment = {**os.environ, "DATABASE_URL": wired, "PYTHONUNBUFFERED": "1"}
         model_port, effects_port, ends_port = _free_port(), _free_port(), _free_port()
-        self._add_outside("model", "model_ledger", port=model_port, ledger=self.ledger)
-        self._add_outside("effects", "effects_server", port=effects_port, database=self.effects)
-        self._add_outside("ends", "ends_ledger", port=ends_port, ledger=self.ends)
+        self._add_outside("model", "model_ledger", port=model_port, book=self.ledger)
+        self._add_outside("effects", "effects_server", port=effects_port, book=self.effects)
+        self._add_outside("ends", "ends_ledger", port=ends_port, book=self.ends)
         await self._name_outside(f"http://127.0.0.1:{effects_port}/mcp", f"http://127.0.0.1:{ends_port}/")
         port = _free_port()
         delivery = {**environment, **_DELIVERY, "FLEET_DELIVERY_PORT": str(port)}

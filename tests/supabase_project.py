@@ -9,7 +9,6 @@ import os
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import httpx
 import jwt
 import npm_packages
 import psycopg
-import uvicorn
+from loopback_server import serving
 from psycopg.conninfo import make_conninfo
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -142,15 +141,8 @@ def _gateway(rest_url: str) -> Iterator[str]:
 
     methods = ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"]
     app = Starlette(routes=[Route("/rest/v1/{path:path}", pass_on, methods=methods)], lifespan=lifespan)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+    with serving(app) as address:
+        yield address
 
 
 def _free_port() -> int:
