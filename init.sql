@@ -44,6 +44,14 @@ do $$ begin
     if to_regtype('public.agent_mode') is null then
         create type public.agent_mode as enum ('none', 'draft', 'complete');
     end if;
+    if to_regtype('public.claimed_task') is null then  -- what next_task hands over: cheaper than a list of columns
+        create type public.claimed_task as (
+            tenant_id text, task_id uuid, proc_inst_id uuid, process_definition_id text, activity_id text, name text,
+            iteration int, engine_token text, agent_orch text, agent jsonb, agent_id text,
+            agent_mode public.agent_mode, instruction text, input jsonb, output_schema jsonb, attempt int,
+            max_attempts int, timeout_seconds int, fencing_token bigint, lease_expires_at timestamptz,
+            created_at timestamptz, started_at timestamptz);
+    end if;
     if to_regtype('public.event_type') is null then
         create type public.event_type as enum (
             'DEFINITION_DEPLOYED', 'INSTANCE_STARTED', 'INSTANCE_COMPLETED', 'INSTANCE_CANCELLED',
@@ -2224,6 +2232,13 @@ end $$;
 
 drop function if exists kernel.retry_later(public.todolist, text, text, text, timestamptz);
 
+do $$ begin                                            -- it listed its columns
+    if to_regprocedure('public.next_task(uuid, jsonb, int, jsonb)')::oid in (
+        select p.oid from pg_catalog.pg_proc p where p.prorettype = 'record'::regtype) then
+        drop function public.next_task(uuid, jsonb, int, jsonb);
+    end if;
+end $$;
+
 -- The hot path, one round trip and one commit: ends the last task (p_done, see kernel.finish_task), then claims the
 -- next one for p_lease_seconds. The end comes first and the claim takes a fresh snapshot: as one statement the two
 -- deadlock. The plan is pinned, because one that was made while the queue was empty would sort the whole backlog.
@@ -2233,14 +2248,9 @@ drop function if exists kernel.retry_later(public.todolist, text, text, text, ti
 -- It is written for few statements and few expressions: each costs about as much as reading a row.
 create or replace function public.next_task(
     p_pod_id uuid, p_queues jsonb, p_lease_seconds int, p_done jsonb default null)
-returns table (
-    tenant_id text, task_id uuid, proc_inst_id uuid, process_definition_id text, activity_id text, name text,
-    iteration int, engine_token text, agent_orch text, agent jsonb, agent_id text, agent_mode public.agent_mode,
-    instruction text, input jsonb, output_schema jsonb, attempt int, max_attempts int, timeout_seconds int,
-    fencing_token bigint, lease_expires_at timestamptz, created_at timestamptz, started_at timestamptz)
+returns setof public.claimed_task
 language plpgsql volatile security definer set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
 set enable_sort = off set plan_cache_mode = force_generic_plan as $$
-#variable_conflict use_column
 declare
     v_now timestamptz := kernel.now();
     v_ended_tenant text;
@@ -2253,6 +2263,7 @@ declare
     v_read bigint;
     v_found tid;
     v_upkeep boolean := false;
+    v_task public.claimed_task;
 begin
     if p_done is not null then
         update public.todolist t set
@@ -2298,32 +2309,31 @@ begin
             lease_expires_at = v_now + p_lease_seconds * interval '1 second'
         where t.ctid = v_found
         returning t.tenant_id, t.task_id, t.proc_inst_id, t.process_definition_id, t.activity_id, t.name, t.iteration,
-            t.engine_token, t.agent_orch, t.agent_id, t.agent_mode, t.instruction, t.input, t.output_schema, t.attempt,
-            t.max_attempts, t.timeout_seconds, t.fencing_token, t.lease_expires_at, t.created_at, t.started_at
-        into tenant_id, task_id, proc_inst_id, process_definition_id, activity_id, name, iteration,
-            engine_token, agent_orch, agent_id, agent_mode, instruction, input, output_schema, attempt,
-            max_attempts, timeout_seconds, fencing_token, lease_expires_at, created_at, started_at;
+            t.engine_token, t.agent_orch, null::jsonb, t.agent_id, t.agent_mode, t.instruction, t.input, t.output_schema,
+            t.attempt, t.max_attempts, t.timeout_seconds, t.fencing_token, t.lease_expires_at, t.created_at, t.started_at
+        into v_task;
     end if;
-    if tenant_id is null then
+    if v_task.tenant_id is null then
         if v_ended_task is not null then
             perform kernel.record_event(v_ended_tenant, null, v_ended_task, 'TASK_COMPLETED', v_ended_actor,
                                         v_ended_name, v_ended_data, v_now);
         end if;
         return;
     elsif v_ended_task is null then
-        perform kernel.record_event(tenant_id, proc_inst_id, task_id, 'TASK_CLAIMED', 'pod:' || p_pod_id, name,
-                                    kernel.timing(attempt, 'wait_seconds', v_now - created_at), v_now);
+        perform kernel.record_event(
+            v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_CLAIMED', 'pod:' || p_pod_id, v_task.name,
+            kernel.timing(v_task.attempt, 'wait_seconds', v_now - v_task.created_at), v_now);
     else
         insert into public.events (tenant_id, proc_inst_id, task_id, event_type, actor, message, data, "timestamp")
         values (v_ended_tenant, null, v_ended_task, 'TASK_COMPLETED', v_ended_actor, v_ended_name, v_ended_data, v_now),
-               (tenant_id, proc_inst_id, task_id, 'TASK_CLAIMED', 'pod:' || p_pod_id, name,
-                kernel.timing(attempt, 'wait_seconds', v_now - created_at), v_now);
+               (v_task.tenant_id, v_task.proc_inst_id, v_task.task_id, 'TASK_CLAIMED', 'pod:' || p_pod_id, v_task.name,
+                kernel.timing(v_task.attempt, 'wait_seconds', v_now - v_task.created_at), v_now);
     end if;
-    if agent_id is not null then
-        agent := (select to_jsonb(a) - 'tenant_id' - 'updated_at' from public.agent_profile a
-                  where a.tenant_id = next_task.tenant_id and a.agent_id = next_task.agent_id);
+    if v_task.agent_id is not null then
+        v_task.agent := (select to_jsonb(a) - 'tenant_id' - 'updated_at' from public.agent_profile a
+                  where a.tenant_id = v_task.tenant_id and a.agent_id = v_task.agent_id);
     end if;
-    return next;
+    return next v_task;
 end $$;
 
 -- Prolongs a lease. state: renewed; cancelled (somebody cancelled the task); stopped (a kill switch took it back); lost

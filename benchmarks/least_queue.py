@@ -18,21 +18,16 @@ TASKS, CLAIMERS, ROUNDS = 10_000, 16, 3
 
 _FUNCTION = """create or replace function public.next_task(
     p_pod_id uuid, p_queues jsonb, p_lease_seconds int, p_done jsonb default null)
-returns table (
-    tenant_id text, task_id uuid, proc_inst_id uuid, process_definition_id text, activity_id text, name text,
-    iteration int, engine_token text, agent_orch text, agent jsonb, agent_id text, agent_mode public.agent_mode,
-    instruction text, input jsonb, output_schema jsonb, attempt int, max_attempts int, timeout_seconds int,
-    fencing_token bigint, lease_expires_at timestamptz, created_at timestamptz, started_at timestamptz)
+returns setof public.claimed_task
 language plpgsql security definer set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
 set enable_sort = off set plan_cache_mode = force_generic_plan as $$
-#variable_conflict use_column
 declare
     v_now timestamptz := clock_timestamp();
     v_tenant text;
     v_task_id uuid;
     v_name text;
-    v_found tid;
     v_queue record;
+    v_task public.claimed_task;
 begin
     if p_done is not null then
         {end_it}
@@ -43,19 +38,17 @@ begin
     {claim}
     insert into public.events (tenant_id, proc_inst_id, task_id, event_type, actor, message, "timestamp")
     select e.tenant, null, e.task_id, e.what::public.event_type, 'pod', e.name, v_now
-    from (values (v_tenant, v_task_id, 'TASK_COMPLETED', v_name), (tenant_id, task_id, 'TASK_CLAIMED', name))
-        e (tenant, task_id, what, name)
+    from (values (v_tenant, v_task_id, 'TASK_COMPLETED', v_name),
+                 (v_task.tenant_id, v_task.task_id, 'TASK_CLAIMED', v_task.name)) e (tenant, task_id, what, name)
     where e.tenant is not null;
-    if tenant_id is not null then
-        return next;
+    if v_task.tenant_id is not null then
+        return next v_task;
     end if;
 end $$"""
 _COLUMNS = """t.tenant_id, t.task_id, t.proc_inst_id, t.process_definition_id, t.activity_id, t.name, t.iteration,
-    t.engine_token, t.agent_orch, t.agent_id, t.agent_mode, t.instruction, t.input, t.output_schema, {attempt},
-    t.max_attempts, t.timeout_seconds, {token}, {lease}, t.created_at, {started}
-    into tenant_id, task_id, proc_inst_id, process_definition_id, activity_id, name, iteration,
-    engine_token, agent_orch, agent_id, agent_mode, instruction, input, output_schema, attempt,
-    max_attempts, timeout_seconds, fencing_token, lease_expires_at, created_at, started_at"""
+    t.engine_token, t.agent_orch, null::jsonb, t.agent_id, t.agent_mode, t.instruction, t.input, t.output_schema,
+    {0}.attempt, t.max_attempts, t.timeout_seconds, {0}.fencing_token, {0}.lease_expires_at, t.created_at,
+    {0}.started_at into v_task"""
 _IS_DONE = """{0}.tenant_id = p_done ->> 'tenant_id' and {0}.task_id = (p_done ->> 'task_id')::uuid
     and {0}.fencing_token = (p_done ->> 'fencing_token')::bigint"""
 _TAKEN = """pod_id = p_pod_id, started_at = v_now, fencing_token = nextval('kernel.fencing_token'),
@@ -66,15 +59,12 @@ _ONE_TABLE = _FUNCTION.format(
         status = 'DONE', output = p_done -> 'output', finished_at = v_now, lease_expires_at = null
         where {_IS_DONE.format("t")} and t.status::text = 'IN_PROGRESS'
         returning t.tenant_id, t.task_id, t.name into v_tenant, v_task_id, v_name;""",
-    claim=f"""select t.ctid into v_found from public.todolist t
-    where t.status = 'PENDING' and t.available_at is null and t.agent_orch = p_queues ->> 0
-    order by t.priority desc, t.fair_rank, t.task_id limit 1 for no key update skip locked;
-    update public.todolist t set status = 'IN_PROGRESS', attempt = t.attempt + 1, {_TAKEN}
-    where t.ctid = v_found returning {
-        _COLUMNS.format(
-            attempt="t.attempt", token="t.fencing_token", lease="t.lease_expires_at", started="t.started_at"
-        )
-    };""",
+    claim=f"""update public.todolist t set status = 'IN_PROGRESS', attempt = t.attempt + 1, {_TAKEN}
+    where t.ctid = (
+        select w.ctid from public.todolist w
+        where w.status = 'PENDING' and w.available_at is null and w.agent_orch = p_queues ->> 0
+        order by w.priority desc, w.fair_rank, w.task_id limit 1 for no key update skip locked)
+    returning {_COLUMNS.format("t")};""",
 )
 _TWO_TABLES = _FUNCTION.format(
     end_it=f"""delete from kernel.least q where q.running and {_IS_DONE.format("q")}
@@ -87,14 +77,7 @@ _TWO_TABLES = _FUNCTION.format(
         order by w.priority desc, w.fair_rank, w.task_id limit 1 for no key update skip locked)
     returning q.* into v_queue;
     if found then
-        select {
-        _COLUMNS.format(
-            attempt="v_queue.attempt",
-            token="v_queue.fencing_token",
-            lease="v_queue.lease_expires_at",
-            started="v_queue.started_at",
-        )
-    }
+        select {_COLUMNS.format("v_queue")}
         from public.todolist t where t.tenant_id = v_queue.tenant_id and t.task_id = v_queue.task_id;
     end if;""",
 )
