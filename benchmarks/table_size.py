@@ -56,12 +56,9 @@ async def measure(database_url: str) -> list[Figure]:
                 drains[table].append(await fleet_queue.drain_some(url, TASKS, CLAIMERS))
     drain = {table: statistics.median(rates) for table, rates in drains.items()}
     beside = "small table"
-    names = {"big": "", "report": ", the same under a long report", "idle": ", the same beside an idle transaction"}
+    names = {"big": BIG, "report": ", the same under a long report", "idle": ", the same beside an idle transaction"}
     return [
-        *(
-            Figure(f"drain{name or BIG}", drain[table], "tasks/s", drain["small"], beside)
-            for table, name in names.items()
-        ),
+        *(Figure(f"drain{name}", drain[table], "tasks/s", drain["small"], beside) for table, name in names.items()),
         *(
             Figure(f"claim{BIG}, p{p}", _median_of(claims["big"], p), "ms", _median_of(claims["small"], p), beside)
             for p in (50, 95)

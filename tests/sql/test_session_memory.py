@@ -10,6 +10,19 @@ PAGES = "select pg_stat_get_xact_blocks_fetched('public.todolist_ready'::regclas
 NEXT = "select * from public.next_task(gen_random_uuid(), %s, 60, %s)"
 
 
+def read_by_a_claim(claimer: psycopg.Connection, counter: str) -> int:
+    """What `counter` grows by in a claim; the middle one of five."""
+    read: list[int] = []
+    for _ in range(5):
+        with claimer.transaction():
+            before = claimer.execute(counter).fetchone()
+            assert claimer.execute(NEXT, ['["echo"]', None]).fetchone() is not None
+            after = claimer.execute(counter).fetchone()
+            assert before and after
+            read.append(after[0] - before[0])
+    return sorted(read)[2]
+
+
 async def test_a_claim_that_is_committed_after_another_pods_upkeep_is_reclaimed_by_that_pod(
     start_pod: StartPod, enqueue: Enqueue, set_clock: SetClock, database_url: str
 ) -> None:
@@ -95,19 +108,6 @@ async def test_pages_full_of_entries_that_are_known_to_be_dead_cost_a_claim_noth
         for _ in range(2):
             claimer.execute(NEXT, ['["echo"]', None])
         assert read_by_a_claim(claimer, PAGES) < 30
-
-
-def read_by_a_claim(claimer: psycopg.Connection, counter: str) -> int:
-    """What `counter` grows by in a claim; the middle one of five."""
-    read: list[int] = []
-    for _ in range(5):
-        with claimer.transaction():
-            before = claimer.execute(counter).fetchone()
-            assert claimer.execute(NEXT, ['["echo"]', None]).fetchone() is not None
-            after = claimer.execute(counter).fetchone()
-            assert before and after
-            read.append(after[0] - before[0])
-    return sorted(read)[2]
 
 
 async def test_claims_from_the_head_of_a_queue_without_dead_entries_ask_for_no_floors(
