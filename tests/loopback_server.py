@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+_MOST_SECONDS_TO_END = 60
+
 
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
@@ -18,10 +20,11 @@ def serving(app: ASGIApp) -> Iterator[str]:
         listener.listen(16)
         # A child that is kept warm may hold a connection longer than the server is wanted.
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none", timeout_graceful_shutdown=5))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join()
+            thread.join(_MOST_SECONDS_TO_END)
+            assert not thread.is_alive(), f"the server did not end within {_MOST_SECONDS_TO_END} s"
