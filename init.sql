@@ -44,7 +44,8 @@ do $$ begin
     if to_regtype('public.agent_mode') is null then
         create type public.agent_mode as enum ('none', 'draft', 'complete');
     end if;
-    if to_regtype('public.claimed_task') is null then  -- what next_task hands over: cheaper than a list of columns
+    -- What next_task hands over: cheaper than a list of columns. A new one is added by alter type, at the end.
+    if to_regtype('public.claimed_task') is null then
         create type public.claimed_task as (
             tenant_id text, task_id uuid, proc_inst_id uuid, process_definition_id text, activity_id text, name text,
             iteration int, engine_token text, agent_orch text, agent jsonb, agent_id text,
@@ -971,7 +972,7 @@ end $$;
 -- What a session remembers between claims, in one array: [1] the hash of its queues, for which the rest is valid;
 -- [2] when its upkeep was, [3] how long that rests and [4] until when it holds, see kernel.upkeep; [5] the queue to begin
 -- with; from [6] on the floors, first of priority 5 and there of each queue. A session with one queue that meets few
--- dead entries has no floors, and claims from the head.
+-- dead entries, and few pages of them, has no floors and claims from the head.
 create or replace function kernel.memory() returns bigint[]
 language sql stable as $$
     select nullif(current_setting('fleet.memory', true), '')::bigint[]
