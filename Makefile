@@ -6,7 +6,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.8
 UV := .bootstrap/uv-$(UV_VERSION)/bin/uv
 BIN := .venv/bin
-PACKAGES := kernel process_engine knowledge execution_api agent_pod delivery orchestrators offline_model fleet
+PACKAGES := kernel process_engine knowledge execution_api agent_pod delivery importing orchestrators offline_model fleet
 
 # The interpreter that runs make is the one that is used; uv fetches none. Links fail across file systems, copies do not.
 export UV_PYTHON := $(PYTHON)

@@ -10,36 +10,36 @@ from uuid import uuid4
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from agent_pod import run_folder
-from agent_pod.desk import Desk
-from agent_pod.document_tools import DocumentTools
-from agent_pod.environments import equip
-from agent_pod.execution import Endpoints, Execution
-from agent_pod.health import health_app
-from agent_pod.journal import Journal
-from agent_pod.keeper import Keeper
-from agent_pod.limiter import Limiter
+from agent_pod.calls.journal import Journal
+from agent_pod.calls.limiter import Limiter
+from agent_pod.calls.prices import Prices
+from agent_pod.calls.suspension import Suspension
+from agent_pod.claiming.execution import Endpoints, Execution
+from agent_pod.claiming.health import health_app
+from agent_pod.claiming.keeper import Keeper
+from agent_pod.claiming.pod import Pod
 from agent_pod.metrics import PodMetrics
-from agent_pod.model_gateway import ModelGateway, open_upstream
-from agent_pod.patience import Patience
-from agent_pod.pod import Pod
-from agent_pod.prices import Prices
-from agent_pod.registry import OrchestratorDeclaration, read_orchestrators
-from agent_pod.runner import Limits
-from agent_pod.runner_user import choose_runner_user
-from agent_pod.runners import Runners
+from agent_pod.model_door.gateway import ModelGateway, open_upstream
+from agent_pod.model_door.upstream_retry import Patience
+from agent_pod.run.current_task import Desk
 from agent_pod.servers import LoopServer
 from agent_pod.settings import PodSettings
-from agent_pod.suspension import Suspension
-from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
-from agent_pod.tool_servers.client import ServerClient
-from agent_pod.tool_servers.servers import TenantServers
-from agent_pod.waiting_tools import waiting_tools
+from agent_pod.tool_door.document_tools import DocumentTools
+from agent_pod.tool_door.gateway import OnlyTheTaskAtHand, ToolGateway
+from agent_pod.tool_door.tool_servers.client import ServerClient
+from agent_pod.tool_door.tool_servers.servers import TenantServers
+from agent_pod.tool_door.waiting_tools import waiting_tools
+from agent_pod.user_space import run_folder
+from agent_pod.user_space.environments import equip
+from agent_pod.user_space.registry import OrchestratorDeclaration, read_orchestrators
+from agent_pod.user_space.runner import Limits
+from agent_pod.user_space.runner_user import choose_runner_user
+from agent_pod.user_space.runners import Runners
 from kernel.connect import open_connection
 from kernel.errors import SettingsInvalid
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
-from process_engine.upkeep import Upkeep
+from process_engine.committing.upkeep import Upkeep
 
 logger = logging.getLogger(__name__)
 _LOOK_FOR_EVENTS_SECONDS = 1.5

@@ -42,7 +42,7 @@ class PodSettings(Settings):
     fleet_output_mb: int = Field(64, ge=1, le=4096, description="most that a child may print in one task")
     fleet_runner_processes: int = Field(256, ge=1, le=10_000, description="most processes of one orchestrator")
     fleet_model_prices: Path = Field(
-        Path(__file__).resolve().parent / "model_prices.yaml", description="USD per million tokens, by model"
+        Path(__file__).resolve().parent / "calls" / "model_prices.yaml", description="USD per million tokens, by model"
     )
     fleet_model_patience_seconds: float = Field(
         20.0,

@@ -5,10 +5,10 @@ import json
 from benchmarks.api_process import ApiProcess, post_many
 from benchmarks.figures import Figure
 from benchmarks.pod_process import TENANT
-from execution_api.example_files import BPMN
+from execution_api.examples.files import BPMN
 from kernel.functions import Kernel
 from kernel.postgres import PostgresConnection
-from process_engine import deployment
+from process_engine.committing import deployment
 
 REQUESTS, CLIENTS = 2000, 8
 

@@ -9,8 +9,9 @@ from benchmarks.figures import Figure
 from benchmarks.pod_process import TENANT
 from kernel.functions import Kernel
 from kernel.postgres import PostgresConnection
-from process_engine import advance, deployment, steps
-from process_engine.definition import parse
+from process_engine.committing import advance, deployment
+from process_engine.reading.definition import parse
+from process_engine.running import steps
 
 INSTANCES = 200
 _EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "service_request" / "service_request.bpmn"

@@ -15,10 +15,10 @@ from uuid import uuid4
 
 import psycopg
 
-from agent_pod.desk import Desk
-from agent_pod.journal import Journal
+from agent_pod.calls.journal import Journal
+from agent_pod.calls.prices import Prices
 from agent_pod.metrics import PodMetrics
-from agent_pod.prices import Prices
+from agent_pod.run.current_task import Desk
 from agent_pod.servers import LoopServer
 from benchmarks.canned_model import canned_model
 from benchmarks.figures import Figure, percentile

@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from chaos.database_wire import DatabaseWire
 from chaos.effects_server import SERVER
 from chaos.plan import Plan
-from fleet.children import Child, stop_all
+from fleet.programs.children import Child, stop_all
 from kernel.embedded import EmbeddedPostgres
 from kernel.functions import Kernel
 from kernel.migrate import create_tenant, migrate, store_api_key

@@ -16,15 +16,14 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Lifespan
 
-from execution_api.auth import Gate
-from execution_api.documentation import DESCRIPTION, TAGS, describe
-from execution_api.ear import Ear
-from execution_api.event_hub import EventHub
-from execution_api.intake import Intake
-from execution_api.logs import Observation
-from execution_api.metrics import HttpMetrics
-from execution_api.problems import ProblemAnswers, answer_with_problem
-from execution_api.rate_limit import RateLimit
+from execution_api.access.auth import Gate
+from execution_api.access.rate_limit import RateLimit
+from execution_api.access.token_check import TokenCheck
+from execution_api.examples.documentation import DESCRIPTION, TAGS, describe
+from execution_api.requests.intake import Intake
+from execution_api.requests.logs import Observation
+from execution_api.requests.metrics import HttpMetrics
+from execution_api.requests.problems import ProblemAnswers, answer_with_problem
 from execution_api.routes import (
     agents,
     api_keys,
@@ -49,13 +48,14 @@ from execution_api.routes import (
 )
 from execution_api.services import Services
 from execution_api.settings import ApiSettings
-from execution_api.sse import Streams
-from execution_api.token_check import TokenCheck
+from execution_api.streams.ear import Ear
+from execution_api.streams.event_hub import EventHub
+from execution_api.streams.sse import Streams
 from kernel.connect import open_connection, open_pool
 from kernel.follow_functions import CHANNEL
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
-from process_engine.upkeep import Upkeep
+from process_engine.committing.upkeep import Upkeep
 
 _LOOK_FOR_EVENTS_SECONDS = 0.5
 _ROOMS = (

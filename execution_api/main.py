@@ -6,7 +6,7 @@ from types import FrameType
 import uvicorn
 
 from execution_api.app import create_app
-from execution_api.logs import configure_logs
+from execution_api.requests.logs import configure_logs
 from execution_api.settings import ApiSettings
 
 _SECONDS_TO_END = 20

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
-from execution_api.ear import Ear
-from execution_api.event_hub import EventHub
-from execution_api.metrics import HttpMetrics
-from execution_api.rate_limit import RateLimit
+from execution_api.access.rate_limit import RateLimit
+from execution_api.access.token_check import TokenCheck
+from execution_api.requests.metrics import HttpMetrics
 from execution_api.settings import ApiSettings
-from execution_api.sse import Streams
-from execution_api.token_check import TokenCheck
+from execution_api.streams.ear import Ear
+from execution_api.streams.event_hub import EventHub
+from execution_api.streams.sse import Streams
 from kernel.functions import Kernel
 from knowledge.embed import Embedder
 from knowledge.file_reader import FileReader
-from process_engine.upkeep import Upkeep
+from process_engine.committing.upkeep import Upkeep
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from execution_api.access import Role
+from execution_api.access.scopes import Role
 from kernel.settings import Settings
 
 _MIB = 1024 * 1024

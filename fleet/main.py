@@ -4,9 +4,16 @@ import sys
 
 import typer
 
-from fleet import check, control, demo, doctor, limits, prepare, programs, repair, webhooks, work
+from fleet import demo
 from fleet.console import err
-from fleet.process_gpt.command import app as import_room
+from fleet.control import commands as control
+from fleet.control import repair
+from fleet.programs import commands as programs
+from fleet.programs import doctor, prepare
+from fleet.tenants import limits, webhooks
+from fleet.work import check
+from fleet.work import commands as work
+from fleet.work.import_process_gpt import app as import_room
 from kernel.errors import FleetError
 
 app = typer.Typer(

@@ -91,8 +91,8 @@ def create_api_key(
 ) -> str:
     """Make an API key of a tenant and return it; only its hash is stored, so it cannot be read again.
 
-    `role` and `scopes`: see execution_api.access; None: all scopes of the role. Raises NotFound where there is no such
-    tenant.
+    `role` and `scopes`: see execution_api.access.scopes; None: all scopes of the role. Raises NotFound where there is
+    no such tenant.
     """
     key = new_api_key()
     query = "select * from public.create_api_key(%s, %s, %s, %s, %s, %s)"

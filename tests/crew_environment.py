@@ -3,9 +3,9 @@
 from functools import cache
 from pathlib import Path
 
-from agent_pod import environments
-from agent_pod.registry import OrchestratorDeclaration, read_orchestrators
 from agent_pod.settings import PodSettings
+from agent_pod.user_space import environments
+from agent_pod.user_space.registry import OrchestratorDeclaration, read_orchestrators
 
 ORCHESTRATORS = Path(__file__).resolve().parents[1] / "orchestrators"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fleet.api_client import ApiClient
-from fleet.fleet_tree import FleetTree
+from fleet.programs.fleet_tree import FleetTree
 
 _T = TypeVar("_T")
 PATIENCE_SECONDS = 60

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Path
 
-from execution_api.auth import CallersKernel
-from execution_api.bodies import AgentId, AgentRequest, Page
-from execution_api.paging import AfterId, AfterName, Limit, page
+from execution_api.access.auth import CallersKernel
+from execution_api.bodies.paging import AfterId, AfterName, Limit, page
+from execution_api.bodies.rows import AgentId, AgentRequest, Page
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from kernel.models import Agent, Orchestrator, Pod, PodStatus

@@ -4,11 +4,11 @@ from uuid import UUID
 
 from fastapi import Response
 
-from execution_api.access import SCOPES_OF
-from execution_api.auth import CallersKernel
-from execution_api.bodies import DEFAULT_GRACE_SECONDS, KeyRequest, NewKey, Page, RotateRequest
-from execution_api.paging import Before, Limit, page
-from execution_api.problems import ApiProblem
+from execution_api.access.auth import CallersKernel
+from execution_api.access.scopes import SCOPES_OF
+from execution_api.bodies.paging import Before, Limit, page
+from execution_api.bodies.rows import DEFAULT_GRACE_SECONDS, KeyRequest, NewKey, Page, RotateRequest
+from execution_api.requests.problems import ApiProblem
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from kernel.errors import NotFound

@@ -5,19 +5,19 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 
-from execution_api.auth import Caller, CallersKernel, KnownCaller
-from execution_api.bodies import InstanceLinks
-from execution_api.completion import check_start, check_tenant, choose_task, fields_of, unused_fields
-from execution_api.completion_bodies import NEW, Completion, CompletionInput, CompletionRequest
-from execution_api.idempotency import REPLAYED, IdempotencyKey, fingerprint, mark_replayed
-from execution_api.initiator import choose_initiator, with_initiator
+from execution_api.access.auth import Caller, CallersKernel, KnownCaller
+from execution_api.access.initiator import choose_initiator, with_initiator
+from execution_api.bodies.completion import NEW, Completion, CompletionInput, CompletionRequest
+from execution_api.bodies.rows import InstanceLinks
+from execution_api.requests.idempotency import REPLAYED, IdempotencyKey, fingerprint, mark_replayed
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from execution_api.services import services_of
-from execution_api.waiting import Standing, read_standing, settle
+from execution_api.work.completion import check_start, check_tenant, choose_task, fields_of, unused_fields
+from execution_api.work.waiting import Standing, read_standing, settle
 from kernel.functions import Kernel
 from kernel.models import Started, Submitted, Task
-from process_engine import advance
+from process_engine.committing import advance
 
 router = room("Complete")
 

@@ -5,19 +5,19 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from execution_api.auth import CallersKernel
-from execution_api.bodies import Page
-from execution_api.cancellations import cancel_work
-from execution_api.control_bodies import (
+from execution_api.access.auth import CallersKernel
+from execution_api.bodies.control import (
     CancellationRequest,
     Cancelled,
     KillSwitchAnswer,
     KillSwitchReleased,
     KillSwitchRequest,
 )
-from execution_api.paging import Before, Limit, page
+from execution_api.bodies.paging import Before, Limit, page
+from execution_api.bodies.rows import Page
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
+from execution_api.work.cancellations import cancel_work
 from kernel.control_models import KillSwitch
 
 router = room("Control")

@@ -5,20 +5,20 @@ from typing import Annotated
 
 from fastapi import Path, Request, Response
 
-from execution_api.auth import CallersKernel
-from execution_api.bodies import DecisionDetail, DecisionMade, DecisionRequest, Items, Page
-from execution_api.example_files import DMN
-from execution_api.paging import AfterName, Limit, page
-from execution_api.problems import ApiProblem
+from execution_api.access.auth import CallersKernel
+from execution_api.bodies.paging import AfterName, Limit, page
+from execution_api.bodies.rows import DecisionDetail, DecisionMade, DecisionRequest, Items, Page
+from execution_api.examples.files import DMN
+from execution_api.requests.problems import ApiProblem
+from execution_api.requests.xml_body import XML, read_xml_file, xml_body
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
-from execution_api.xml_body import XML, read_xml_file, xml_body
 from kernel.errors import NotFound
 from kernel.functions import Kernel
 from kernel.models import Decision, DecisionSummary
-from process_engine import deployment
+from process_engine.committing import deployment
 from process_engine.decisions.evaluation import evaluate
-from process_engine.errors import ExpressionError
+from process_engine.values.errors import ExpressionError
 
 router = room("Decisions", "/decisions")
 

@@ -6,17 +6,17 @@ from urllib.parse import quote
 
 from fastapi import Path, Query, Request, Response
 
-from execution_api.auth import CallersKernel
-from execution_api.bodies import LARGEST_VERSION, DefinitionDetail, DefinitionId, Page, RollbackRequest
-from execution_api.example_files import BPMN
-from execution_api.paging import AfterName, Limit, page
+from execution_api.access.auth import CallersKernel
+from execution_api.bodies.paging import AfterName, Limit, page
+from execution_api.bodies.rows import LARGEST_VERSION, DefinitionDetail, DefinitionId, Page, RollbackRequest
+from execution_api.examples.files import BPMN
+from execution_api.requests.xml_body import XML, read_xml_file, xml_body
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
-from execution_api.xml_body import XML, read_xml_file, xml_body
 from kernel.errors import NotFound
 from kernel.functions import Kernel
 from kernel.models import Definition, DefinitionSummary
-from process_engine import deployment
+from process_engine.committing import deployment
 
 router = room("Process definitions", "/process-definitions")
 

@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import File, Form, Query, Request, UploadFile
 from pydantic import AfterValidator
 
-from execution_api.auth import CallersKernel
-from execution_api.bodies import Items, Page, SavedDocument
-from execution_api.intake import check_text
-from execution_api.paging import Limit, page
-from execution_api.problems import ApiProblem
+from execution_api.access.auth import CallersKernel
+from execution_api.bodies.paging import Limit, page
+from execution_api.bodies.rows import Items, Page, SavedDocument
+from execution_api.requests.intake import check_text
+from execution_api.requests.problems import ApiProblem
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from execution_api.services import Services, services_of

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from execution_api.problems import Problem
+from execution_api.requests.problems import Problem
 
 _DESCRIPTIONS = {
     401: "The credentials are missing, unknown, revoked or expired.",

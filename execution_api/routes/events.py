@@ -6,15 +6,15 @@ from uuid import UUID
 from fastapi import Query, Request
 from starlette.responses import StreamingResponse
 
-from execution_api.auth import Caller, CallersKernel, KnownCaller
-from execution_api.bodies import LARGEST_EVENT_ID, EventPage
-from execution_api.event_filters import EventFilters
-from execution_api.event_stream import stream_events
-from execution_api.paging import AfterNumber, EventLimit, event_page
+from execution_api.access.auth import Caller, CallersKernel, KnownCaller
+from execution_api.bodies.paging import AfterNumber, EventLimit, event_page
+from execution_api.bodies.rows import LARGEST_EVENT_ID, EventPage
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from execution_api.services import services_of
-from execution_api.sse import STREAM_ANSWER, LastEventId
+from execution_api.streams.event_filters import EventFilters
+from execution_api.streams.event_stream import stream_events
+from execution_api.streams.sse import STREAM_ANSWER, LastEventId
 from kernel.functions import Kernel
 
 router = room("Events")

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from fastapi import Query
 
-from execution_api.auth import Caller, CallersKernel, KnownCaller
-from execution_api.bodies import ClaimRequest, DelegateRequest, Page, ReassignRequest
-from execution_api.paging import AfterId, Limit, page
-from execution_api.problems import ApiProblem
+from execution_api.access.auth import Caller, CallersKernel, KnownCaller
+from execution_api.bodies.paging import AfterId, Limit, page
+from execution_api.bodies.rows import ClaimRequest, DelegateRequest, Page, ReassignRequest
+from execution_api.requests.problems import ApiProblem
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from kernel.models import Task

@@ -5,18 +5,18 @@ from uuid import UUID
 
 from fastapi import Query
 
-from execution_api.auth import CallersKernel
-from execution_api.bodies import InstanceCost, Items, Page
-from execution_api.control_bodies import MOST_LISTED
-from execution_api.paging import Before, Limit, page
-from execution_api.repair_bodies import DiscardRequest, IncidentRetried, RetryRequest
+from execution_api.access.auth import CallersKernel
+from execution_api.bodies.control import MOST_LISTED
+from execution_api.bodies.paging import Before, Limit, page
+from execution_api.bodies.repair import DiscardRequest, IncidentRetried, RetryRequest
+from execution_api.bodies.rows import InstanceCost, Items, Page
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from kernel.errors import NotFound
 from kernel.functions import Kernel
 from kernel.models import Task
 from kernel.repair_models import Incident, IncidentKind
-from process_engine import repair
+from process_engine.committing import repair
 
 router = room("Incidents")
 

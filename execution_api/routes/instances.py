@@ -5,8 +5,10 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from execution_api.auth import CallersKernel, KnownCaller
-from execution_api.bodies import (
+from execution_api.access.auth import CallersKernel, KnownCaller
+from execution_api.access.initiator import choose_initiator, with_initiator
+from execution_api.bodies.paging import AfterNumber, Before, EventLimit, Limit, Time, event_page, next_page, page
+from execution_api.bodies.rows import (
     BulkCancelled,
     BulkCancelRequest,
     CancelRequest,
@@ -20,18 +22,16 @@ from execution_api.bodies import (
     StartRequest,
     Version,
 )
-from execution_api.bulk_cancel import cancel_all
-from execution_api.event_filters import EventFilters
-from execution_api.idempotency import REPLAYED, IdempotencyKey, fingerprint, mark_replayed
-from execution_api.initiator import choose_initiator, with_initiator
-from execution_api.paging import AfterNumber, Before, EventLimit, Limit, Time, event_page, next_page, page
+from execution_api.requests.idempotency import REPLAYED, IdempotencyKey, fingerprint, mark_replayed
+from execution_api.requests.variable_search import VariableFilter, parse_variables
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
-from execution_api.variable_search import VariableFilter, parse_variables
+from execution_api.streams.event_filters import EventFilters
+from execution_api.work.bulk_cancel import cancel_all
 from kernel.functions import Kernel
 from kernel.journal_models import CallKind
 from kernel.models import InstanceSummary, ProcessStatus
-from process_engine import advance
+from process_engine.committing import advance
 
 router = room("Instances", "/instances")
 

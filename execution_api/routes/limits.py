@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from execution_api.auth import CallersKernel
-from execution_api.limit_bodies import ExtendRequest, TenantBudget
+from execution_api.access.auth import CallersKernel
+from execution_api.bodies.limits import ExtendRequest, TenantBudget
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from kernel.models import Limits, Task

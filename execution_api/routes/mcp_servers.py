@@ -4,10 +4,9 @@ from typing import Annotated
 
 from fastapi import Path
 
-from execution_api.auth import CallersKernel
-from execution_api.bodies import Items
-from execution_api.mcp_import import NotTaken, read_entry
-from execution_api.mcp_server_bodies import (
+from execution_api.access.auth import CallersKernel
+from execution_api.bodies.mcp_import import NotTaken, read_entry
+from execution_api.bodies.mcp_servers import (
     McpServerRequest,
     McpServersImport,
     McpServersImported,
@@ -15,6 +14,7 @@ from execution_api.mcp_server_bodies import (
     Name,
     Refusal,
 )
+from execution_api.bodies.rows import Items
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from kernel.errors import NotFound, Refused

@@ -2,9 +2,9 @@
 
 from fastapi import Request, Response
 
-from execution_api.auth import CallersKernel, KnownCaller
-from execution_api.bodies import MessageRequest, SignalRequest
-from execution_api.idempotency import REPLAYED, IdempotencyKey, fingerprint, mark_replayed
+from execution_api.access.auth import CallersKernel, KnownCaller
+from execution_api.bodies.rows import MessageRequest, SignalRequest
+from execution_api.requests.idempotency import REPLAYED, IdempotencyKey, fingerprint, mark_replayed
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from execution_api.services import services_of

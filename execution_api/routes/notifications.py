@@ -6,23 +6,23 @@ from uuid import UUID
 from fastapi import Path, Query, Request
 from starlette.responses import StreamingResponse
 
-from execution_api.addressee import choose_addressee, require_addressee
-from execution_api.auth import CallersKernel, KnownCaller
-from execution_api.bodies import LARGEST_EVENT_ID, Items, Page
-from execution_api.notification_bodies import (
+from execution_api.access.addressee import choose_addressee, require_addressee
+from execution_api.access.auth import CallersKernel, KnownCaller
+from execution_api.bodies.notifications import (
     DeviceRequest,
     Marked,
     PreferencesRequest,
     ReadFlag,
     ReadThrough,
 )
-from execution_api.paging import Limit, page
-from execution_api.problems import ApiProblem
+from execution_api.bodies.paging import Limit, page
+from execution_api.bodies.rows import LARGEST_EVENT_ID, Items, Page
+from execution_api.requests.problems import ApiProblem
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from execution_api.services import services_of
-from execution_api.sse import STREAM_ANSWER, LastEventId, stream
-from execution_api.tail import Tail
+from execution_api.streams.sse import STREAM_ANSWER, LastEventId, stream
+from execution_api.streams.tail import Tail
 from kernel.notification_models import Device, Notification, NotificationType, Preferences, QuietTime
 
 router = room("Notifications")

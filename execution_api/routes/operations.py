@@ -5,8 +5,8 @@ import logging
 
 from fastapi import Request, Response
 
-from execution_api.bodies import Health
-from execution_api.metrics import CONTENT_TYPE
+from execution_api.bodies.rows import Health
+from execution_api.requests.metrics import CONTENT_TYPE
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from execution_api.services import services_of

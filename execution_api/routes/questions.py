@@ -5,15 +5,15 @@ from uuid import UUID
 
 from fastapi import Query
 
-from execution_api.auth import CallersKernel
-from execution_api.bodies import AnswerRequest, Page
-from execution_api.paging import AfterId, Limit, page
-from execution_api.problems import ApiProblem
+from execution_api.access.auth import CallersKernel
+from execution_api.bodies.paging import AfterId, Limit, page
+from execution_api.bodies.rows import AnswerRequest, Page
+from execution_api.requests.problems import ApiProblem
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from kernel.functions import Kernel
 from kernel.journal_models import Question
-from process_engine import schema_check
+from process_engine.values import schema_check
 
 router = room("Questions")
 

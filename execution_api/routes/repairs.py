@@ -4,15 +4,15 @@ from uuid import UUID
 
 from fastapi import Response
 
-from execution_api.auth import CallersKernel
-from execution_api.bodies import InstanceLinks, InstanceStarted, Items
-from execution_api.bulk_repair import repair_all
-from execution_api.idempotency import REPLAYED, IdempotencyKey, fingerprint, mark_replayed
-from execution_api.repair_bodies import ForkRequest, InstanceMoved, MoveRequest, RepairRequest, Repairs, Step
+from execution_api.access.auth import CallersKernel
+from execution_api.bodies.repair import ForkRequest, InstanceMoved, MoveRequest, RepairRequest, Repairs, Step
+from execution_api.bodies.rows import InstanceLinks, InstanceStarted, Items
+from execution_api.requests.idempotency import REPLAYED, IdempotencyKey, fingerprint, mark_replayed
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
+from execution_api.work.bulk_repair import repair_all
 from kernel.functions import Kernel
-from process_engine import repair
+from process_engine.committing import repair
 
 router = room("Repair")
 

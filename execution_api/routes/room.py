@@ -12,10 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope as HttpScope
 
-from execution_api.access import SCOPES_OF, Role, Scope, scope_of
-from execution_api.auth import CREDENTIALS, caller_of
-from execution_api.intake import CheckedRequest
-from execution_api.problems import ApiProblem
+from execution_api.access.auth import CREDENTIALS, caller_of
+from execution_api.access.scopes import SCOPES_OF, Role, Scope, scope_of
+from execution_api.requests.intake import CheckedRequest
+from execution_api.requests.problems import ApiProblem
 
 _FIXED: set[str] = set()  # the addresses without parameters
 

@@ -5,14 +5,14 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from execution_api.auth import CallersKernel
-from execution_api.bodies import Page, SubmitRequest, TaskChange, TaskFilter
-from execution_api.idempotency import REPLAYED, IdempotencyKey, fingerprint, mark_replayed
-from execution_api.paging import Before, Limit, Time, page
+from execution_api.access.auth import CallersKernel
+from execution_api.bodies.paging import Before, Limit, Time, page
+from execution_api.bodies.rows import Page, SubmitRequest, TaskChange, TaskFilter
+from execution_api.requests.idempotency import REPLAYED, IdempotencyKey, fingerprint, mark_replayed
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from kernel.models import Task, TaskStatus
-from process_engine import advance
+from process_engine.committing import advance
 
 router = room("Tasks", "/tasks")
 

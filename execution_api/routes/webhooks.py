@@ -7,16 +7,16 @@ from uuid import UUID
 
 from fastapi import Path, Query, Response
 
-from execution_api.auth import CallersKernel
-from execution_api.bodies import LARGEST_EVENT_ID, Items, Page
-from execution_api.notification_bodies import (
+from execution_api.access.auth import CallersKernel
+from execution_api.bodies.notifications import (
     DEFAULT_SECRET_GRACE_SECONDS,
     NewWebhook,
     SecretRotation,
     WebhookChange,
     WebhookRequest,
 )
-from execution_api.paging import Limit, page
+from execution_api.bodies.paging import Limit, page
+from execution_api.bodies.rows import LARGEST_EVENT_ID, Items, Page
 from execution_api.routes.error_answers import errors
 from execution_api.routes.room import room
 from kernel.errors import NotFound

@@ -15,10 +15,10 @@ from fleet.demo.report import report
 from fleet.demo.requests import Request, ready_requests, with_words
 from fleet.demo.run import run_all
 from fleet.demo.table import DemoTable
-from fleet.fleet_tree import FleetTree
 from fleet.packaged import example
-from fleet.secrecy import hide_from_other_processes
-from fleet.stopping import until_stopped
+from fleet.programs.fleet_tree import FleetTree
+from fleet.programs.secrecy import hide_from_other_processes
+from fleet.programs.stopping import until_stopped
 from kernel.errors import SettingsInvalid
 
 

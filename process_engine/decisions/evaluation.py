@@ -2,12 +2,12 @@
 
 from typing import Any, cast
 
-from process_engine import expressions
 from process_engine.decisions.hit_policies import Hit, answer
 from process_engine.decisions.model import Decision, DecisionSpec, Table
 from process_engine.decisions.unary_tests import holds
-from process_engine.errors import ExpressionError
-from process_engine.plain_json import Json
+from process_engine.values import expressions
+from process_engine.values.errors import ExpressionError
+from process_engine.values.plain_json import Json
 
 
 def evaluate(spec: dict[str, Json], variables: dict[str, Json]) -> Json:

@@ -4,8 +4,8 @@ from typing import Any
 
 from process_engine.decisions.model import Aggregation, Table
 from process_engine.decisions.unary_tests import type_of
-from process_engine.errors import ExpressionError
-from process_engine.plain_json import Json
+from process_engine.values.errors import ExpressionError
+from process_engine.values.plain_json import Json
 
 Hit = tuple[str, list[Json]]
 """The id of a row that matches and the values of its outputs."""

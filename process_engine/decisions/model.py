@@ -3,7 +3,7 @@
 from typing import Literal, TypedDict
 
 from process_engine.decisions.unary_tests import Cell
-from process_engine.plain_json import Json
+from process_engine.values.plain_json import Json
 
 HitPolicy = Literal["UNIQUE", "ANY", "FIRST", "PRIORITY", "RULE ORDER", "OUTPUT ORDER", "COLLECT"]
 Aggregation = Literal["SUM", "COUNT", "MIN", "MAX"]

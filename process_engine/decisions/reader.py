@@ -10,12 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import cast, get_args
 
-from process_engine import expressions
 from process_engine.decisions.model import Aggregation, Decision, DecisionSpec, HitPolicy, Input, Output, Rule, Table
 from process_engine.decisions.unary_tests import Cell, parse_cell
-from process_engine.errors import DefinitionInvalid, ExpressionError, Problem
-from process_engine.plain_json import Json
-from process_engine.xml_source import Element, Problems, local_name, namespace, read_xml
+from process_engine.reading.xml_source import Element, Problems, local_name, namespace, read_xml
+from process_engine.values import expressions
+from process_engine.values.errors import DefinitionInvalid, ExpressionError, Problem
+from process_engine.values.plain_json import Json
 
 MOST_CELLS = 20_000
 """Rules times columns of one table."""

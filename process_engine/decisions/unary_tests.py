@@ -15,8 +15,8 @@ import re
 from datetime import date, datetime
 from typing import Any, NoReturn, TypedDict
 
-from process_engine.errors import ExpressionError
-from process_engine.plain_json import Json
+from process_engine.values.errors import ExpressionError
+from process_engine.values.plain_json import Json
 
 LONGEST_CELL = 2_000
 """Characters."""

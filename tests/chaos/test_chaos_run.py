@@ -10,7 +10,7 @@ from chaos.plan import Plan
 
 pytestmark = pytest.mark.chaos
 FORGETFUL = """
-from agent_pod.task_calls import TaskCalls
+from agent_pod.run.task_calls import TaskCalls
 TaskCalls.take = lambda self, key: None
 """
 

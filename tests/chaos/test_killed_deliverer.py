@@ -17,8 +17,8 @@ from fastapi import FastAPI, Request, Response
 
 from agent_pod.servers import LoopServer
 from kernel.functions import Kernel
-from process_engine import advance
-from process_engine.deployment import deploy
+from process_engine.committing import advance
+from process_engine.committing.deployment import deploy
 
 pytestmark = pytest.mark.chaos
 MESSAGES = 40

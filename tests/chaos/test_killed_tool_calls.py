@@ -13,7 +13,7 @@ import pytest
 from live_fleet import LiveFleet, one_step, until
 from tool_server import ToolServer
 
-from fleet.fleet_tree import FleetTree
+from fleet.programs.fleet_tree import FleetTree
 
 pytestmark = pytest.mark.chaos
 ORCHESTRATORS = Path(__file__).resolve().parents[1] / "orchestrators"

@@ -19,7 +19,7 @@ import pytest
 from earlier_code import EarlierFleet, check_out, commit_before_newest_schema
 from live_fleet import LiveFleet, one_step, until
 
-from fleet.fleet_tree import FleetTree
+from fleet.programs.fleet_tree import FleetTree
 from kernel.embedded import EmbeddedPostgres
 
 pytestmark = pytest.mark.chaos

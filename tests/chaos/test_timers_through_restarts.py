@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from live_fleet import LiveFleet, until
 
-from fleet.fleet_tree import FleetTree
+from fleet.programs.fleet_tree import FleetTree
 
 pytestmark = pytest.mark.chaos
 ORCHESTRATORS = Path(__file__).resolve().parents[1] / "orchestrators"

@@ -13,7 +13,7 @@ import pytest
 from live_fleet import LiveFleet, one_step, until
 from supabase_project import SupabaseProject, supabase_project
 
-from fleet.fleet_tree import FleetTree
+from fleet.programs.fleet_tree import FleetTree
 from kernel.errors import SettingsInvalid
 
 ORCHESTRATORS = Path(__file__).resolve().parents[1] / "orchestrators"

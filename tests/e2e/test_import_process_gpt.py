@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from live_fleet import LiveFleet
 
-from fleet.fleet_tree import FleetTree
+from fleet.programs.fleet_tree import FleetTree
 
 SAMPLES = Path(__file__).resolve().parents[1] / "process_gpt"
 ASSISTANT = {"name": "Assistant", "role": "HR assistant", "goal": "be fair", "tools": ["report_progress"]}

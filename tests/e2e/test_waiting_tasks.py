@@ -9,7 +9,7 @@ import psutil
 import pytest
 from live_fleet import LiveFleet, one_step, until
 
-from fleet.fleet_tree import FleetTree
+from fleet.programs.fleet_tree import FleetTree
 
 ORCHESTRATORS = Path(__file__).resolve().parents[1] / "orchestrators"
 

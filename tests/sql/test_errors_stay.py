@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from kernel.functions import Kernel
 from kernel.models import ClaimedTask
 from kernel.postgres import PostgresConnection
-from process_engine import advance
-from process_engine.definition import parse
+from process_engine.committing import advance
+from process_engine.reading.definition import parse
 
 TASK = """<bpmn:serviceTask id="{0}"><bpmn:extensionElements><zeebe:taskDefinition type="echo" retries="2"/>
   </bpmn:extensionElements></bpmn:serviceTask><bpmn:sequenceFlow id="to_{0}" sourceRef="fork" targetRef="{0}"/>"""

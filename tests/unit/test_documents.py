@@ -16,12 +16,25 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from agent_pod.metrics import PodMetrics
-from agent_pod.registry import OrchestratorDeclaration
 from agent_pod.settings import PodSettings
+from agent_pod.user_space.registry import OrchestratorDeclaration
 from delivery.metrics import DeliveryMetrics
 from delivery.settings import DeliverySettings
 from execution_api.app import create_app
-from execution_api.bodies import (
+from execution_api.bodies.completion import CompletionRequest
+from execution_api.bodies.control import CancellationRequest, KillSwitchRequest
+from execution_api.bodies.limits import ExtendRequest
+from execution_api.bodies.mcp_servers import McpServerRequest, McpServersImport, McpServerSwitch
+from execution_api.bodies.notifications import (
+    DeviceRequest,
+    PreferencesRequest,
+    ReadFlag,
+    ReadThrough,
+    SecretRotation,
+    WebhookRequest,
+)
+from execution_api.bodies.repair import DiscardRequest, ForkRequest, MoveRequest, RepairRequest, RetryRequest
+from execution_api.bodies.rows import (
     AgentRequest,
     AnswerRequest,
     BulkCancelRequest,
@@ -38,30 +51,17 @@ from execution_api.bodies import (
     SubmitRequest,
     TaskChange,
 )
-from execution_api.completion_bodies import CompletionRequest
-from execution_api.control_bodies import CancellationRequest, KillSwitchRequest
-from execution_api.limit_bodies import ExtendRequest
-from execution_api.mcp_server_bodies import McpServerRequest, McpServersImport, McpServerSwitch
-from execution_api.metrics import HttpMetrics
-from execution_api.notification_bodies import (
-    DeviceRequest,
-    PreferencesRequest,
-    ReadFlag,
-    ReadThrough,
-    SecretRotation,
-    WebhookRequest,
-)
-from execution_api.repair_bodies import DiscardRequest, ForkRequest, MoveRequest, RepairRequest, RetryRequest
+from execution_api.requests.metrics import HttpMetrics
 from execution_api.settings import ApiSettings
 from fleet.main import app as fleet_command
 from kernel.error_classes import ErrorClass
 from kernel.models import ProcessStatus, QueueDepth, TaskStatus
 from kernel.notification_models import OutboxDepth
 from kernel.settings import Settings, read_settings
-from process_engine import steps
-from process_engine.definition import parse
-from process_engine.extensions import _DESCRIBE_ONLY
-from process_engine.work_settings import _ALLOWED, _OWN_HEADERS
+from process_engine.reading.definition import parse
+from process_engine.reading.settings.extensions import _DESCRIBE_ONLY
+from process_engine.reading.settings.work_settings import _ALLOWED, _OWN_HEADERS
+from process_engine.running import steps
 
 ROOT = Path(__file__).resolve().parents[2]
 _NOT_OURS = {".venv", ".bootstrap", ".fleet", ".git", "dist", "node_modules"}

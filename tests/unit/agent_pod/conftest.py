@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from agent_pod.desk import Desk
-from agent_pod.journal import Journal
+from agent_pod.calls.journal import Journal
+from agent_pod.calls.prices import Prices
 from agent_pod.metrics import PodMetrics
-from agent_pod.model_gateway import ModelGateway, open_upstream
-from agent_pod.patience import Patience
-from agent_pod.prices import Prices
+from agent_pod.model_door.gateway import ModelGateway, open_upstream
+from agent_pod.model_door.upstream_retry import Patience
+from agent_pod.run.current_task import Desk
 from agent_pod.servers import LoopServer
 from agent_pod.settings import PodSettings
 from kernel.functions import Kernel

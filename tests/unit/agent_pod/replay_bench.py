@@ -18,21 +18,21 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent_pod.desk import Desk, Work
-from agent_pod.document_tools import DocumentTools
-from agent_pod.journal import Journal
-from agent_pod.limiter import Limiter
+from agent_pod.calls.journal import Journal
+from agent_pod.calls.limiter import Limiter
+from agent_pod.calls.prices import Prices
+from agent_pod.calls.suspension import Suspension
 from agent_pod.metrics import PodMetrics
-from agent_pod.model_gateway import ModelGateway, open_upstream
-from agent_pod.patience import Patience
-from agent_pod.prices import Prices
+from agent_pod.model_door.gateway import ModelGateway, open_upstream
+from agent_pod.model_door.upstream_retry import Patience
+from agent_pod.run.current_task import Desk, Work
 from agent_pod.servers import LoopServer
-from agent_pod.suspension import Suspension
-from agent_pod.tool_gateway import OnlyTheTaskAtHand, ToolGateway
-from agent_pod.tool_servers.client import ServerClient
-from agent_pod.tool_servers.servers import TenantServers
-from agent_pod.tools import Tool
-from agent_pod.waiting_tools import waiting_tools
+from agent_pod.tool_door.document_tools import DocumentTools
+from agent_pod.tool_door.gateway import OnlyTheTaskAtHand, ToolGateway
+from agent_pod.tool_door.tool_servers.client import ServerClient
+from agent_pod.tool_door.tool_servers.servers import TenantServers
+from agent_pod.tool_door.tools import Tool
+from agent_pod.tool_door.waiting_tools import waiting_tools
 from kernel.functions import Kernel
 from kernel.journal_models import Call
 from kernel.models import ClaimedTask, Limits

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from agent_pod.answer import Done, Failed, read_answer
-from agent_pod.log_tail import LogTail
-from agent_pod.prices import Prices
-from agent_pod.registry import read_orchestrators
-from agent_pod.runner_user import choose_runner_user
+from agent_pod.calls.prices import Prices
+from agent_pod.run.answer import Done, Failed, read_answer
 from agent_pod.settings import PodSettings
+from agent_pod.user_space.log_tail import LogTail
+from agent_pod.user_space.registry import read_orchestrators
+from agent_pod.user_space.runner_user import choose_runner_user
 from kernel.error_classes import ErrorClass
 from kernel.errors import SettingsInvalid
 from kernel.settings import read_settings

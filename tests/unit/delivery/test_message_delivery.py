@@ -10,8 +10,8 @@ from receivers import Receiver
 from sample_payload import SECRET
 
 from kernel.functions import Kernel
-from process_engine import advance
-from process_engine.deployment import deploy
+from process_engine.committing import advance
+from process_engine.committing.deployment import deploy
 
 Start = Callable[..., Awaitable[Any]]
 Outbox = Callable[..., Awaitable[Any]]

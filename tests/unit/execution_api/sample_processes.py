@@ -2,7 +2,7 @@
 
 from html import escape
 
-from execution_api.example_files import BPMN
+from execution_api.examples.files import BPMN
 
 REFUND = BPMN  # a person decides
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from execution_api.example_files import BPMN, DMN
+from execution_api.examples.files import BPMN, DMN
 from fleet.main import app
 
 

@@ -5,11 +5,11 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from process_engine.definition import Definition, parse
-from process_engine.library import Library
-from process_engine.openings import Leaving, Opening
-from process_engine.steps import Step, complete, receive, start
-from process_engine.work import NewTask
+from process_engine.reading.definition import Definition, parse
+from process_engine.reading.openings import Leaving, Opening
+from process_engine.running.steps import Step, complete, receive, start
+from process_engine.running.work import NewTask
+from process_engine.values.library import Library
 
 OPENING = (
     '<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL"'

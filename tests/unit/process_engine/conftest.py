@@ -7,8 +7,8 @@ import pytest
 from engine_in_database import Start
 
 from kernel.functions import Kernel
-from process_engine import advance
-from process_engine.deployment import deploy
+from process_engine.committing import advance
+from process_engine.committing.deployment import deploy
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from event_writing import file
 
 from kernel.functions import Kernel
 from kernel.models import Instance, TaskStatus
-from process_engine import advance
+from process_engine.committing import advance
 
 _numbers = count(1)
 SetClock = Callable[[float], datetime]

@@ -1,41 +1,55 @@
-"""The map of modules in process_engine/__init__.py: all are in it, and each stands below what it imports."""
+"""The maps of modules at the head of each room: all are in it, and each stands below what it imports."""
 
 import ast
 import re
 from pathlib import Path
 
+import pytest
+
 import process_engine
 
-FOLDER = Path(process_engine.__file__).parent
-MODULES = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"} | {"decisions"}
+ROOT = Path(process_engine.__file__).parent
+ROOMS = ["values", "reading", "reading.settings", "reading.graph", "elements", "running", "committing"]
 
 
-def map_lines() -> dict[str, int]:
+def modules(room: str) -> set[str]:
+    folder = ROOT / room.replace(".", "/")
+    return {path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()} - {
+        "__init__"
+    }
+
+
+def map_lines(room: str) -> dict[str, int]:
     """The line of the map of each module: its names are before two spaces, and after them what they are for."""
-    lines = (process_engine.__doc__ or "").partition("from the ground up:")[2].splitlines()
+    text = ast.get_docstring(ast.parse((ROOT / room.replace(".", "/") / "__init__.py").read_text()), clean=False)
     named: dict[str, int] = {}
-    for number, line in enumerate(lines):
-        names, _, _ = line.strip().partition("  ")
-        named.update(dict.fromkeys(re.findall(r"\w+", names), number))
+    for number, line in enumerate((text or "").splitlines()):
+        names, gap, _ = line.strip().partition("  ")
+        if gap:
+            named.update(dict.fromkeys(re.findall(r"\w+", names), number))
     return named
 
 
-def imported_by(module: str) -> set[str]:
-    paths = [FOLDER / f"{module}.py"] if module != "decisions" else list((FOLDER / module).glob("*.py"))
+def imported_by(room: str, module: str) -> set[str]:
+    path = ROOT / room.replace(".", "/") / module
+    paths = list(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
     found: set[str] = set()
-    for path in paths:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "process_engine":
-                inside = (node.module or "").split(".")[1:2]
-                found.update(inside or [alias.name for alias in node.names])
-    return found & MODULES - {module}
+    here = f"process_engine.{room}"
+    for node in (node for path in paths for node in ast.walk(ast.parse(path.read_text()))):
+        if isinstance(node, ast.ImportFrom) and node.module == here:
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(here + "."):
+            found.add((node.module or "").removeprefix(here + ".").split(".")[0])
+    return found & modules(room) - {module}
 
 
-def test_every_module_is_in_the_map() -> None:
-    assert MODULES - map_lines().keys() == set()
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_module_is_in_the_map_of_its_room(room: str) -> None:
+    assert modules(room) ^ map_lines(room).keys() == set()
 
 
-def test_each_module_stands_on_its_line_or_below_what_it_imports() -> None:
-    line = map_lines()
-    upwards = {(module, other) for module in MODULES for other in imported_by(module) if line[other] > line[module]}
+@pytest.mark.parametrize("room", ROOMS)
+def test_each_module_stands_on_its_line_or_below_what_it_imports(room: str) -> None:
+    line = map_lines(room)
+    upwards = {(name, other) for name in line for other in imported_by(room, name) if line[other] > line[name]}
     assert upwards == set()

@@ -3,8 +3,8 @@
 import pytest
 from bpmn_writing import Run, extensions, many, process, scope
 
-from process_engine.definition import parse
-from process_engine.errors import DefinitionInvalid, StepFailed
+from process_engine.reading.definition import parse
+from process_engine.values.errors import DefinitionInvalid, StepFailed
 
 THREE = scope("userTask x y z", "")
 

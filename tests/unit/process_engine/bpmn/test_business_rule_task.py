@@ -5,9 +5,9 @@ from bpmn_writing import Run, extensions, process, scope
 from dmn_writing import dmn, table
 
 from process_engine.decisions.reader import parse_decisions
-from process_engine.definition import parse
-from process_engine.errors import DefinitionInvalid, StepFailed
-from process_engine.library import Deployed, Library, NotAtHand
+from process_engine.reading.definition import parse
+from process_engine.values.errors import DefinitionInvalid, StepFailed
+from process_engine.values.library import Deployed, Library, NotAtHand
 
 RATES = table(["amount"], ["rate"], ["< 100 => 1", ">= 100 => 2"], decision="rates")
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from bpmn_writing import Run, extensions, many, process, scope
 
-from process_engine import steps
-from process_engine.bindings import Call
-from process_engine.definition import parse
-from process_engine.errors import DefinitionInvalid, StepFailed
-from process_engine.library import Deployed, Library, NotAtHand
+from process_engine.reading.definition import parse
+from process_engine.reading.settings.bindings import Call
+from process_engine.running import steps
+from process_engine.values.errors import DefinitionInvalid, StepFailed
+from process_engine.values.library import Deployed, Library, NotAtHand
 
 CHILD = scope("startEvent cs, userTask x y, endEvent ce", "cs -> x -> y -> ce")
 

@@ -4,8 +4,8 @@ import pytest
 from bpmn_writing import Run, scope
 from event_writing import COMPENSATE, boundary, error, event_subprocess, file, signal
 
-from process_engine.definition import parse
-from process_engine.errors import DefinitionInvalid
+from process_engine.reading.definition import parse
+from process_engine.values.errors import DefinitionInvalid
 
 
 def undone(activity: str, kind: str = "userTask", inside: str = "") -> str:

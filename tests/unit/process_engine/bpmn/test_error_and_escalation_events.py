@@ -4,8 +4,8 @@ import pytest
 from bpmn_writing import WORKER, Run, extensions, scope
 from event_writing import ANY_ERROR, ANY_ESCALATION, boundary, error, escalation, event_subprocess, file, mapped
 
-from process_engine.definition import parse
-from process_engine.errors import DefinitionInvalid, StepFailed
+from process_engine.reading.definition import parse
+from process_engine.values.errors import DefinitionInvalid, StepFailed
 
 HOST = scope("startEvent s, userTask a late, endEvent e e2", "s -> a -> e, b -> late -> e2")
 

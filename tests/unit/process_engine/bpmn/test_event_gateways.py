@@ -4,8 +4,8 @@ import pytest
 from bpmn_writing import Run, scope
 from event_writing import boundary, file, message, signal, timer
 
-from process_engine.definition import parse
-from process_engine.errors import DefinitionInvalid
+from process_engine.reading.definition import parse
+from process_engine.values.errors import DefinitionInvalid
 
 GATEWAY = scope(
     "startEvent s, eventBasedGateway g, intermediateCatchEvent m t x, userTask a b c, endEvent e",

@@ -4,8 +4,8 @@ import pytest
 from bpmn_writing import extensions, scope
 from event_writing import boundary, error, escalation, file, message, signal, timer
 
-from process_engine.definition import parse
-from process_engine.errors import DefinitionInvalid, Problem
+from process_engine.reading.definition import parse
+from process_engine.values.errors import DefinitionInvalid, Problem
 
 NOT_YET = "is not supported yet by this version"
 

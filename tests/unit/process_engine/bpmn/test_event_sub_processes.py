@@ -4,8 +4,8 @@ import pytest
 from bpmn_writing import Run, scope
 from event_writing import TERMINATE, boundary, error, event_subprocess, file, signal, timer
 
-from process_engine.definition import parse
-from process_engine.errors import DefinitionInvalid
+from process_engine.reading.definition import parse
+from process_engine.values.errors import DefinitionInvalid
 
 MAIN = scope("startEvent s, userTask a b, endEvent e", "s -> a -> b -> e")
 

@@ -4,9 +4,9 @@ import pytest
 from bpmn_writing import WORKER, Run, extensions, scope
 from event_writing import boundary, event_subprocess, file, mapped, message, signal
 
-from process_engine.definition import parse
-from process_engine.errors import StepFailed, TokenUnknown
-from process_engine.steps import receive
+from process_engine.reading.definition import parse
+from process_engine.running.steps import receive
+from process_engine.values.errors import StepFailed, TokenUnknown
 
 CATCH = "startEvent s, intermediateCatchEvent c, userTask a, endEvent e"
 HOST = scope("startEvent s, userTask a late, endEvent e e2", "s -> a -> e, b -> late -> e2")

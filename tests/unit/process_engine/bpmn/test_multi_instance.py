@@ -3,8 +3,8 @@
 import pytest
 from bpmn_writing import WORKER, Run, extensions, many, process, scope
 
-from process_engine.definition import parse
-from process_engine.errors import DefinitionInvalid, StepFailed
+from process_engine.reading.definition import parse
+from process_engine.values.errors import DefinitionInvalid, StepFailed
 
 INNER = scope("startEvent is, userTask x y, endEvent ie", "is -> x -> y -> ie")
 

@@ -4,8 +4,8 @@ import pytest
 from bpmn_writing import Run, scope
 from event_writing import TERMINATE, boundary, file, timer
 
-from process_engine.definition import parse
-from process_engine.errors import DefinitionInvalid
+from process_engine.reading.definition import parse
+from process_engine.values.errors import DefinitionInvalid
 
 SPLIT = "s -> g, g -> x -> t, g -> y -> e"
 

@@ -4,9 +4,9 @@ import pytest
 from bpmn_writing import Run, scope
 from event_writing import boundary, event_subprocess, file, mapped, timer
 
-from process_engine.definition import parse
-from process_engine.errors import DefinitionInvalid, StepFailed
-from process_engine.timers import schedule
+from process_engine.reading.definition import parse
+from process_engine.values.errors import DefinitionInvalid, StepFailed
+from process_engine.values.timers import schedule
 
 CAUGHT = scope("startEvent s, intermediateCatchEvent t, userTask a, endEvent e", "s -> t -> a -> e", {"t": timer()})
 HOST = scope("startEvent s, userTask a late, endEvent e e2", "s -> a -> e, t -> late -> e2")

@@ -1,0 +1,1 @@
+"""The loop of a pod: claim, hold the lease, run, end."""

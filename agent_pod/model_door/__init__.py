@@ -1,0 +1,1 @@
+"""The model endpoint of orchestrators: OpenAI's protocol."""

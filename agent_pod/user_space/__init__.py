@@ -1,0 +1,1 @@
+"""Orchestrators as child processes: what there is, its environment, and one that runs."""

@@ -1,0 +1,1 @@
+"""Commands that stop and repair work."""

@@ -1,0 +1,1 @@
+"""Commands that start programs and look after what they need."""

@@ -1,0 +1,1 @@
+"""Commands about tenants: limits, budgets, webhooks."""

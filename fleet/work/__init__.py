@@ -1,0 +1,1 @@
+"""Commands for work: deploy, start, tasks, submit, check, import."""

@@ -1,0 +1,1 @@
+"""Definitions of other systems: theirs in, BPMN and a report out."""
