@@ -220,7 +220,7 @@ def test_every_reason_of_an_incident_is_one_that_the_code_gives() -> None:
     section = operate[operate.index("| Reason begins with") : operate.index("When the cause is mended")]
     rows = [line for line in section.splitlines()[2:] if line.startswith("|")]
     reasons = [reason for row in rows for reason in re.findall(r"`([^`]+)`", row.split("|")[1])]
-    code = "\n".join(path.read_text() for path in [ROOT / "init.sql", *(ROOT / "agent_pod").glob("*.py")])
+    code = "\n".join(path.read_text() for path in [ROOT / "init.sql", *(ROOT / "agent_pod").rglob("*.py")])
     code = re.sub(r"(?m)(--|#) .*$", "", code)  # a comment is not a reason
     assert len(reasons) > 10
     for reason in reasons[:-1]:  # the last one is an example of an orchestrator's own words

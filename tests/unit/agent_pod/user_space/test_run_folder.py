@@ -12,7 +12,7 @@ def test_only_the_folders_of_pods_that_are_gone_are_removed(tmp_path: Path, monk
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     mine = run_folder.make()
     gone = subprocess.run(
-        [sys.executable, "-c", "from agent_pod import run_folder; print(run_folder.make())"],
+        [sys.executable, "-c", "from agent_pod.user_space import run_folder; print(run_folder.make())"],
         env={"TMPDIR": str(tmp_path), "PYTHONPATH": str(Path.cwd())},
         capture_output=True,
         text=True,

@@ -25,7 +25,7 @@ if readers == 0:
     os._exit(0)
 print(os.waitstatus_to_exitcode(os.waitpid(readers, 0)[1]))
 """
-SECRECY = Path(__file__).resolve().parents[3] / "fleet" / "secrecy.py"
+SECRECY = Path(__file__).resolve().parents[4] / "fleet" / "programs" / "secrecy.py"
 
 
 def reader_ends_with(how: str) -> str:
